@@ -1,0 +1,1 @@
+"""One folder per engine: ``compile`` (pure: items → files and commands) and ``control`` (talks to it)."""

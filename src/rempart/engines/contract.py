@@ -1,0 +1,63 @@
+"""What every engine's controller offers to the node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from rempart.model.base import Value
+from rempart.snapshot.items import Item, ItemChange
+
+
+class Refusal(Value):
+    """One item that the engine did not take, and its words."""
+
+    key: str
+    reason: str
+
+
+class ApplyReport(Value):
+    """What an application did. Items that were refused leave the engine as it was for them."""
+
+    commands: int = 0
+    """Commands (or transactions) carried out; 0 when the engine was equal already."""
+    refusals: tuple[Refusal, ...] = ()
+    pending: bool = False
+    """Something must be tried again soon (a draining server not yet deletable, a full pool)."""
+    needs_reload: bool = False
+    """The engine must be reloaded from new boot files before everything is live."""
+
+
+class ItemView(Protocol):
+    """The node's whole desired state, read by key or by kind. Backed by the node's last-good store."""
+
+    def get(self, key: str) -> Item | None: ...
+
+    def under(self, prefix: str) -> Iterable[Item]:
+        """Items whose key begins with ``prefix``, in key order: ``site/``, ``rrset/example.org/`` …"""
+        ...
+
+
+class Engine(Protocol):
+    """An engine as the node sees it. All methods block and are called from one thread at a time."""
+
+    name: str
+
+    def write_boot_files(self, view: ItemView) -> None:
+        """Write, atomically, the files from which the engine starts in the desired state."""
+        ...
+
+    def apply(self, changes: Sequence[ItemChange], view: ItemView) -> ApplyReport:
+        """Make the running engine follow ``changes``; ``view`` already holds them. Idempotent.
+
+        Raises EnvironmentLacks when the engine cannot be reached.
+        """
+        ...
+
+    def reconcile(self, view: ItemView) -> ApplyReport:
+        """Read what the running engine has, and make it equal to ``view``."""
+        ...
+
+    def alive(self) -> bool:
+        """True when the engine answers its control socket."""
+        ...

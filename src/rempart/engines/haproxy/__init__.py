@@ -1,0 +1,1 @@
+"""HAProxy, the HTTP edge: ends TLS, sorts visitors to sites, keeps origins from being overrun."""

@@ -1,0 +1,1 @@
+"""Measurements and rehearsals on a machine of one's own."""

@@ -1,0 +1,213 @@
+"""One TOML file, parsed once into frozen sections. Reading the file is the command line's business."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from rempart.model.base import Value
+
+UNIX_SOCKET_PATH_MAX = 107
+"""sizeof(sockaddr_un.sun_path) - 1; see unix(7)."""
+
+
+def _address(text: str) -> str:
+    return str(ipaddress.ip_address(text))
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class EdgeSection(Value):
+    """The HTTP edge."""
+
+    listen: tuple[Address, ...] = ("0.0.0.0", "::")
+    http_port: Port = 80
+    https_port: Port = 443
+    addresses: tuple[Address, ...] = ()
+    """What proxied names answer with. Empty: the machine's own addresses are looked up at start."""
+    prepared_sites: int = Field(default=1_000, ge=8, le=100_000)
+    """Empty backends kept ready so that a new site needs no reload."""
+    threads: int = Field(default=0, ge=0, le=64)
+    """HAProxy threads; 0 lets HAProxy choose one per core."""
+    max_connections: int = Field(default=20_000, ge=100, le=2_000_000)
+    connections_per_client: int = Field(default=500, ge=1)
+    """TCP connections one client (IPv4 address, IPv6 /64) may hold, all sites together."""
+    hsts: bool = False
+
+
+class DnsSection(Value):
+    """The authoritative name server."""
+
+    listen: tuple[Address, ...] = ("0.0.0.0", "::")
+    port: Port = 53
+    nameservers: tuple[str, ...] = ()
+    """Names for every zone's NS RRset. Empty: ns1.<zone> in each zone, with the edge's addresses as glue."""
+    contact: str = "hostmaster"
+    """SOA RNAME: a label put before the zone's name, or an absolute name or mail address."""
+    catalog: str = "catalog.rempart"
+    """Name of the catalog zone (RFC 9432) that secondaries follow."""
+    rate_limit: int = Field(default=200, ge=0)
+    """Responses a second to one prefix before RRL slips and drops; 0 switches RRL off."""
+    resolvers: tuple[str, ...] = ()
+    """Resolvers (ADDRESS or ADDRESS@PORT) for flattening and origins; empty: /etc/resolv.conf's."""
+
+
+class AdminSection(Value):
+    """Metrics and health; loopback unless told otherwise."""
+
+    listen: Address = "127.0.0.1"
+    port: Port = 9180
+
+
+class StoreSection(Value):
+    """The intent store."""
+
+    url: str | None = None
+    """SQLAlchemy URL; None: SQLite in the state folder."""
+
+
+class OriginsSection(Value):
+    """Which origins owners may name beside public addresses. The operator's own command line may always
+    name loopback ones."""
+
+    loopback: bool = False
+    link_local: bool = False
+    private: bool = True
+
+
+class SafetySection(Value):
+    """Thresholds above which a plan must be confirmed."""
+
+    delete_share: float = Field(default=0.3, gt=0, le=1)
+    """Share of a zone's RRsets (or of all sites) that one plan may delete unconfirmed."""
+    delete_minimum: int = Field(default=10, ge=0)
+    """Below this many existing RRsets (or sites) the share does not count."""
+
+
+class UsersSection(Value):
+    """System users of the parts when started as root."""
+
+    controller: str = "rempart"
+    node: str = "rempart-node"
+    haproxy: str = "haproxy"
+    knot: str = "knot"
+
+
+class Configuration(Value):
+    """Everything an operator can set."""
+
+    state: Path
+    node_name: str = "node-1"
+    edge: EdgeSection = EdgeSection()
+    dns: DnsSection = DnsSection()
+    admin: AdminSection = AdminSection()
+    store: StoreSection = StoreSection()
+    origins: OriginsSection = OriginsSection()
+    safety: SafetySection = SafetySection()
+    users: UsersSection = UsersSection()
+
+    @property
+    def paths(self) -> StatePaths:
+        return StatePaths(root=self.state)
+
+    @property
+    def store_url(self) -> str:
+        return self.store.url or f"sqlite:///{self.paths.store}"
+
+
+class StatePaths(Value):
+    """Where everything lies under the state folder, and who owns it (when started as root).
+
+    ======================  ==================================  ====================
+    folder                  holds                               owner (mode)
+    ======================  ==================================  ====================
+    ``controller/``         store, keys, local CA               controller (700)
+    ``node/``               last good items                     node (700)
+    ``haproxy/``            boot configuration, maps, keys      node (700)
+    ``knot/``               boot configuration                  node:knot (750)
+    ``knot/db/``            journal, DNSSEC keys, timers        knot (700)
+    ``run/``                sockets, pid files                  root (755)
+    ``run/<part>/``         sockets made by that part           that part (750)
+    ``log/``                what the parts print                root (755)
+    ======================  ==================================  ====================
+    """
+
+    root: Path
+
+    @property
+    def controller(self) -> Path:
+        return self.root / "controller"
+
+    @property
+    def store(self) -> Path:
+        return self.controller / "store.sqlite"
+
+    @property
+    def node(self) -> Path:
+        return self.root / "node"
+
+    @property
+    def last_good(self) -> Path:
+        return self.node / "last-good.sqlite"
+
+    @property
+    def feed_public_key(self) -> Path:
+        """The controller's Ed25519 public key, which the node checks deltas with (PEM)."""
+        return self.node / "controller.pub"
+
+    @property
+    def haproxy(self) -> Path:
+        return self.root / "haproxy"
+
+    @property
+    def haproxy_config(self) -> Path:
+        return self.haproxy / "haproxy.cfg"
+
+    @property
+    def knot(self) -> Path:
+        return self.root / "knot"
+
+    @property
+    def knot_config(self) -> Path:
+        return self.knot / "knot.conf"
+
+    @property
+    def knot_db(self) -> Path:
+        return self.knot / "db"
+
+    @property
+    def run(self) -> Path:
+        return self.root / "run"
+
+    @property
+    def admin_socket(self) -> Path:
+        """The controller's API for the operator's command line."""
+        return self.run / "controller" / "admin.sock"
+
+    @property
+    def feed_socket(self) -> Path:
+        """The controller's feed of signed deltas for the node."""
+        return self.run / "controller" / "feed.sock"
+
+    @property
+    def haproxy_socket(self) -> Path:
+        """HAProxy's runtime API (stats socket, level admin), made by HAProxy itself."""
+        return self.run / "haproxy" / "runtime.sock"
+
+    @property
+    def haproxy_master_socket(self) -> Path:
+        """HAProxy's master CLI (``reload``, ``show proc``)."""
+        return self.run / "haproxy" / "master.sock"
+
+    @property
+    def knot_socket(self) -> Path:
+        return self.run / "knot" / "knot.sock"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "log"

@@ -1,0 +1,1 @@
+"""What runs at a point of presence: keeps the last good items and makes the engines equal to them."""

@@ -1,0 +1,142 @@
+"""Items: the pieces a node is sent. A node's whole desired state is a set of items, one per key.
+
+Every change is a new item under its key, or none (the key is gone), so a change costs what it
+touches. The controller publishes them at growing revisions, nodes replay what they have not seen.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from rempart.model.base import Value
+from rempart.model.records import RRset
+from rempart.model.sites import OriginTls, SiteLimits
+
+SCHEMA_VERSION = 1
+
+
+class ZoneItem(Value):
+    """A zone to serve. Its RRsets are items of their own; its SOA is made from this one."""
+
+    kind: Literal["zone"] = "zone"
+    name: str
+    dnssec: bool
+    soa_mname: str
+    """Primary name server, absolute, no trailing dot."""
+    soa_rname: str
+    """Mailbox of the person responsible, as a domain name, no trailing dot."""
+    soa_refresh: int = 10_000
+    soa_retry: int = 2_400
+    soa_expire: int = 604_800
+    soa_minimum: int = 1_800
+
+    @property
+    def key(self) -> str:
+        return f"zone/{self.name}"
+
+
+class RRsetItem(Value):
+    """One RRset of a zone. Never the SOA, never DNSSEC's own records."""
+
+    kind: Literal["rrset"] = "rrset"
+    zone: str
+    rrset: RRset
+
+    @property
+    def key(self) -> str:
+        return f"rrset/{self.zone}/{self.rrset.name}/{self.rrset.type}"
+
+
+class EdgeOrigin(Value):
+    """An origin with its address resolved: what HAProxy's ``server`` needs."""
+
+    address: str
+    """IPv4 or IPv6 address."""
+    port: int
+    tls: OriginTls
+    sni: str | None = None
+    """Name for SNI and, when STRICT, for verification."""
+    weight: int
+    backup: bool
+    max_connections: int
+
+
+class SiteItem(Value):
+    """A site to serve at the edge. No origins means that none could be resolved: visitors get 503."""
+
+    kind: Literal["site"] = "site"
+    host: str
+    origins: tuple[EdgeOrigin, ...]
+    https_redirect: bool
+    limits: SiteLimits
+
+    @property
+    def key(self) -> str:
+        return f"site/{self.host}"
+
+
+class CertificateItem(Value):
+    """A certificate with its key, to be chosen by SNI for ``hosts``."""
+
+    kind: Literal["certificate"] = "certificate"
+    id: str
+    hosts: tuple[str, ...]
+    chain_pem: str
+    key_pem: str = Field(repr=False)
+
+    @property
+    def key(self) -> str:
+        return f"certificate/{self.id}"
+
+
+class SecondaryItem(Value):
+    """A secondary to notify and to let transfer every zone and the catalog."""
+
+    kind: Literal["secondary"] = "secondary"
+    id: str
+    address: str
+    port: int
+    tsig_name: str
+    tsig_algorithm: str
+    tsig_secret: str = Field(repr=False)
+    """Base64."""
+
+    @property
+    def key(self) -> str:
+        return f"secondary/{self.id}"
+
+
+Item = Annotated[
+    ZoneItem | RRsetItem | SiteItem | CertificateItem | SecondaryItem, Field(discriminator="kind")
+]
+ITEM: TypeAdapter[Item] = TypeAdapter(Item)
+
+
+class ItemChange(Value):
+    """The item now under ``key``; None when the key is gone."""
+
+    key: str
+    item: Item | None
+
+
+class Delta(Value):
+    """A run of changes that takes a node from one revision towards another."""
+
+    schema_version: int = SCHEMA_VERSION
+    from_revision: int
+    to_revision: int
+    """The node is at this revision once it has applied the changes, unless ``more`` is set."""
+    more: bool = False
+    """More of the same follows: ask again with the ``cursor``."""
+    cursor: str | None = None
+    changes: tuple[ItemChange, ...]
+
+
+class SignedDelta(Value):
+    """A delta as it travels: the Delta's JSON text, and Ed25519 over its UTF-8 bytes."""
+
+    payload: str
+    signature: str
+    """Base64."""
