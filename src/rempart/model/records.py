@@ -45,7 +45,7 @@ PROXIABLE = frozenset({RecordType.A, RecordType.AAAA, RecordType.CNAME})
 
 
 class RecordDraft(Value):
-"""Types whose traffic can come through the edge."""
+    """What an owner sent, before validation; ``content`` or ``data`` (Cloudflare's form) is given."""
 
     type: RecordType
     name: str
