@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from rempart.model.base import Value
@@ -36,6 +36,23 @@ class ItemView(Protocol):
     def under(self, prefix: str) -> Iterable[Item]:
         """Items whose key begins with ``prefix``, in key order: ``site/``, ``rrset/example.org/`` …"""
         ...
+
+
+class ItemTable:
+    """A desired state held in memory: for measurements, tests, and whoever has no store of items."""
+
+    def __init__(self, items: Mapping[str, Item]) -> None:
+        self._items = dict(sorted(items.items()))
+
+    @classmethod
+    def of(cls, *items: Item) -> ItemTable:
+        return cls({item.key: item for item in items})
+
+    def get(self, key: str) -> Item | None:
+        return self._items.get(key)
+
+    def under(self, prefix: str) -> Iterable[Item]:
+        return [item for key, item in self._items.items() if key.startswith(prefix)]
 
 
 class Engine(Protocol):

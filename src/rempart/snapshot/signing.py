@@ -1,4 +1,4 @@
-"""Signatures on deltas: a node takes a change only from the controller whose key it was given (RFC 8032 Ed25519)."""
+"""Signatures on deltas (Ed25519, RFC 8032): a node takes changes only from the controller it knows."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def sign(delta: Delta, key: Ed25519PrivateKey) -> SignedDelta:
 
 
 def verify(signed: SignedDelta, key: Ed25519PublicKey) -> Delta:
-    """The delta inside, once size, signature, version and schema have been checked, in this order.
+    """The delta inside, once size, signature, schema and version have been checked, in this order.
 
-    Raises InvalidInput naming which of them failed; nothing in the payload is read before its signature holds.
+    Raises InvalidInput naming which of them failed; nothing is read before the signature holds.
     """
     payload = signed.payload.encode()
     if len(payload) > DELTA_BYTES_MAX:

@@ -1,0 +1,180 @@
+"""A whole Rempart of one's own on loopback, as ``rempart up`` runs it: for the demo, measurements and tests.
+
+Everything goes through the public command line, so what is shown is what an operator gets.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+
+from rempart.lab.processes import free_port
+from rempart.model.base import Value
+from rempart.model.configuration import Configuration
+from rempart.model.errors import RempartError
+
+REMPART = (sys.executable, "-m", "rempart")
+PARTS = ("controller", "node", "haproxy", "knot")
+
+
+class Ports(Value):
+    """Where an instance listens, all on one address."""
+
+    address: str
+    http: int
+    https: int
+    dns: int
+    admin: int
+
+    @classmethod
+    def free(cls, address: str = "127.0.0.1") -> Ports:
+        return cls(
+            address=address,
+            http=free_port(address),
+            https=free_port(address),
+            dns=free_port(address, datagram=True),
+            admin=free_port(),
+        )
+
+
+class Instance:
+    """One Rempart in a folder of its own. Use as a context manager: it leaves no process and no file."""
+
+    def __init__(self, ports: Ports | None = None, settings: Mapping[str, Mapping[str, Any]] | None = None):
+        self.ports = ports or Ports.free()
+        self.folder = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
+        self.folder.chmod(0o755)
+        self.state = self.folder / "state"
+        self.config_file = self.folder / "rempart.toml"
+        self._supervisor: subprocess.Popen[bytes] | None = None
+        sections: dict[str, dict[str, Any]] = {
+            "edge": {
+                "listen": [self.ports.address],
+                "addresses": [self.ports.address],
+                "http_port": self.ports.http,
+                "https_port": self.ports.https,
+                "prepared_sites": 64,
+            },
+            "dns": {"listen": [self.ports.address], "port": self.ports.dns},
+            "admin": {"port": self.ports.admin},
+        }
+        for name, section in (settings or {}).items():
+            sections.setdefault(name, {}).update(section)
+        lines = [f"state = {json.dumps(str(self.state))}"]
+        for name, section in sections.items():
+            lines.append(f"\n[{name}]")
+            # JSON's strings, numbers, booleans and lists are TOML's too.
+            lines += [f"{key} = {json.dumps(value)}" for key, value in section.items()]
+        self.config_file.write_text("\n".join(lines) + "\n")
+        self.configuration = Configuration(state=self.state, **sections)  # type: ignore[arg-type]
+
+    # --- the supervisor ------------------------------------------------------------------------
+
+    def start(self, *, seconds: float = 30.0) -> Self:
+        """Run ``rempart up`` and return once every part is up and the status command says so."""
+        with (self.folder / "up.log").open("ab") as log:
+            self._supervisor = subprocess.Popen(
+                [*REMPART, "up", "--config", str(self.config_file)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self._supervisor.poll() is not None:
+                raise RempartError(f"rempart up ended with {self._supervisor.returncode}:\n{self.up_log()}")
+            if self.cli("status", check=False).returncode == 0:
+                return self
+            time.sleep(0.1)
+        raise RempartError(f"rempart is not up after {seconds:g} s:\n{self.up_log()}")
+
+    @property
+    def supervisor(self) -> psutil.Process:
+        if self._supervisor is None:
+            raise RempartError("this instance was not started")
+        return psutil.Process(self._supervisor.pid)
+
+    def up_log(self) -> str:
+        """The last that ``rempart up`` printed."""
+        return (self.folder / "up.log").read_text(errors="replace")[-4000:]
+
+    def kill_supervisor(self) -> None:
+        """SIGKILL to the supervisor alone; the parts go on."""
+        if self._supervisor is not None:
+            self._supervisor.kill()
+            self._supervisor.wait()
+            self._supervisor = None
+
+    def pid(self, part: str) -> int:
+        """The process of a part, as ``rempart status`` names it."""
+        parts = {entry["name"]: entry for entry in self.json("status")["parts"]}
+        return int(parts[part]["pid"])
+
+    def stop(self, *, seconds: float = 30.0) -> int | None:
+        """SIGTERM to the supervisor, as an operator ends it; its exit status."""
+        if self._supervisor is None:
+            return None
+        self._supervisor.terminate()
+        try:
+            return self._supervisor.wait(timeout=seconds)
+        finally:
+            self._supervisor = None
+
+    # --- the command line ----------------------------------------------------------------------
+
+    def cli(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """One call of the command line against this instance; RempartError with its words when it fails."""
+        done = subprocess.run(
+            [*REMPART, "--config", str(self.config_file), *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise RempartError(
+                f"rempart {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}{done.stdout}"
+            )
+        return done
+
+    def json(self, *arguments: str) -> Any:
+        """The one JSON document that a command prints with ``--json``."""
+        return json.loads(self.cli(*arguments, "--json").stdout)
+
+    # --- cleaning up ---------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.stop(seconds=15)
+        finally:
+            self.kill_all()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def kill_all(self) -> None:
+        """SIGKILL to whatever runs from this instance's folder, whoever started it."""
+        folder = str(self.folder)
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.pid != os.getpid() and any(folder in word for word in process.cmdline()):
+                    process.send_signal(signal.SIGKILL)
