@@ -16,11 +16,15 @@ class RempartError(Exception):
     http_status: ClassVar[int] = 500
     slug: ClassVar[str] = "error"
 
-    def __init__(self, message: str, *, field: str | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, field: str | None = None, hint: str | None = None, code: int | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
         self.hint = hint
+        self.code = code
+        """The code under which Cloudflare's API reports the same fault (see error_codes); None: no such code."""
 
     def __str__(self) -> str:
         where = f"{self.field}: " if self.field else ""

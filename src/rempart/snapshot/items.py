@@ -131,6 +131,10 @@ class Delta(Value):
     more: bool = False
     """More of the same follows: ask again with the ``cursor``."""
     cursor: str | None = None
+    full: bool = False
+    """The run (this delta and those that ``more`` announces) carries everything there is: a node must drop
+    what was not in it. So answered for ``since=0``, for a node that was away longer than deletions are
+    remembered, and for one that is ahead of a controller restored from a backup."""
     changes: tuple[ItemChange, ...]
 
 
