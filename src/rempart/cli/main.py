@@ -1,0 +1,78 @@
+"""``rempart``: the operator's command line. Parses, calls the controller, prints.
+
+Exit status: 0 done; 1 it could not be done; 2 what was asked for cannot be right; 3 something is missing
+on this machine; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+
+import click
+
+from rempart.cli.session import Session
+from rempart.model.errors import NeedsConfirmation, RempartError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="REMPART_CONFIG",
+    help="Configuration file.  [env: REMPART_CONFIG]",
+)
+@click.option("--debug", is_flag=True, help="Show where an unexpected error came from.")
+@click.version_option(package_name="rempart", prog_name="rempart")
+@click.pass_context
+def cli(context: click.Context, config_file: Path | None, debug: bool) -> None:
+    """Self-hosted edge protection: DNS, TLS, filtering and a hidden origin."""
+    context.obj = Session(config_file, debug=debug)
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; its exit status. Every error becomes a message on standard error."""
+    debug = "--debug" in arguments
+    try:
+        cli.main(arguments, prog_name="rempart", standalone_mode=False)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("rempart: interrupted", err=True)
+        return 130
+    except NeedsConfirmation as error:
+        if error.summary:
+            click.echo(error.summary.rstrip(), err=True)
+        for reason in error.reasons:
+            click.echo(f"  ! {reason}", err=True)
+        click.echo(f"rempart: {error}", err=True)
+        return error.exit_status
+    except RempartError as error:
+        if debug:
+            traceback.print_exc()
+        click.echo(f"rempart: {error}", err=True)
+        return error.exit_status
+    except BrokenPipeError:
+        # Whoever read us has enough; do not complain when the interpreter flushes.
+        sys.stdout = None
+        return 1
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        click.echo(f"rempart: unexpected {type(error).__name__}: {error}", err=True)
+        if not debug:
+            click.echo(
+                "rempart: this is a fault of ours; rempart --debug … shows where it comes from", err=True
+            )
+        return 1
+    return 0

@@ -1,0 +1,185 @@
+"""How commands reach the controller: through its admin socket, or in-process while no controller runs.
+
+Both ways speak to the same application, so a command does the same and fails in the same words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rempart.model.configuration import Configuration
+from rempart.model.errors import EnvironmentLacks, RempartError
+
+if TYPE_CHECKING:
+    import httpx
+
+WAIT_S = 10.0
+"""How long a writing command waits for every node to have followed."""
+_BASE = "http://rempart"
+_TIMEOUT_S = 600.0
+"""The longest call is the import of a large zone."""
+
+
+class Session:
+    """One run of the command line."""
+
+    def __init__(self, config_file: Path | None, *, debug: bool = False) -> None:
+        self.config_file = config_file
+        self.debug = debug
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """The operator's configuration, read once. InvalidInput or EnvironmentLacks when it cannot be."""
+        from rempart.node.settings import read_configuration
+
+        return read_configuration(self.config_file)
+
+    @contextmanager
+    def controller(self) -> Iterator[ControllerCalls]:
+        """The controller, running or in-process."""
+        import httpx
+
+        paths = self.configuration.paths
+        with ExitStack() as stack:
+            client = httpx.Client(
+                transport=httpx.HTTPTransport(uds=str(paths.admin_socket)), base_url=_BASE, timeout=_TIMEOUT_S
+            )
+            stack.enter_context(client)
+            if answers(client, paths.admin_socket):
+                yield ControllerCalls(client, online=True)
+            else:
+                yield stack.enter_context(in_process(self.configuration))
+
+    def require_running(self) -> None:
+        """EnvironmentLacks unless the controller answers."""
+        with self.controller() as controller:
+            if not controller.online:
+                raise EnvironmentLacks("controller", "the controller is not running", hint="rempart up")
+
+
+class ControllerCalls:
+    """Calls of the admin API. Every answer that is no success is raised as the error it carries."""
+
+    def __init__(self, client: httpx.Client | InProcess, *, online: bool) -> None:
+        self._client = client
+        self.online = online
+
+    def get(self, path: str, **query: Any) -> Any:
+        return self.call("GET", path, query=query)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        json: Any = None,
+        content: bytes | None = None,
+    ) -> Any:
+        """The decoded JSON answer, or its text. Values of ``query`` that are None are left out."""
+        import httpx
+
+        params = {key: value for key, value in (query or {}).items() if value is not None}
+        try:
+            answer = self._client.request(method, path, params=params, json=json, content=content)
+        except httpx.TransportError as error:
+            raise EnvironmentLacks(
+                "controller",
+                f"the controller went away during the call: {error}",
+                hint="rempart status says what runs; whether the change was made, the listing commands tell",
+            ) from error
+        return decoded(answer)
+
+    def write(
+        self, method: str, path: str, *, query: Mapping[str, Any] | None = None, **body: Any
+    ) -> dict[str, Any]:
+        """A call that changes something, and waits until it is live when a controller runs."""
+        wait = {"wait": WAIT_S} if self.online else {}
+        answer = self.call(method, path, query={**wait, **(query or {})}, **body)
+        assert isinstance(answer, dict)  # noqa: S101 - every write answers with an object
+        return answer
+
+
+class InProcess:
+    """The application called without a socket."""
+
+    def __init__(self, application: Any, runner: asyncio.Runner) -> None:
+        self._application = application
+        self._runner = runner
+
+    def request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        return self._runner.run(self._request(method, path, **arguments))
+
+    async def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        import httpx
+
+        transport = httpx.ASGITransport(self._application, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url=_BASE, timeout=None) as client:  # noqa: S113
+            return await client.request(method, path, **arguments)
+
+
+@contextmanager
+def in_process(configuration: Configuration) -> Iterator[ControllerCalls]:
+    """The controller's application in this process, with the state folder locked against another one."""
+    from rempart.controller.local import application
+    from rempart.controller.lock import hold
+    from rempart.node.state_folders import prepare
+
+    prepare(configuration, is_root=os.geteuid() == 0)
+    with hold(configuration.paths, seconds=5.0), asyncio.Runner() as runner:
+        yield ControllerCalls(InProcess(application(configuration), runner), online=False)
+
+
+def answers(client: httpx.Client, socket: Path) -> bool:
+    """Whether a controller listens on ``socket``. EnvironmentLacks when this user may not ask it."""
+    import httpx
+
+    try:
+        decoded(client.get("/v1/ping", timeout=10.0))
+    except httpx.ConnectError as error:
+        if isinstance(error.__cause__ and error.__cause__.__cause__, PermissionError) or _forbidden(socket):
+            raise EnvironmentLacks(
+                str(socket),
+                "this user may not use the controller's socket",
+                hint="run the command as root, or as the user that started rempart up",
+            ) from error
+        return False
+    except httpx.TransportError as error:
+        raise EnvironmentLacks(
+            str(socket), f"the controller does not answer: {error}", hint="rempart status says what runs"
+        ) from error
+    return True
+
+
+def decoded(answer: httpx.Response) -> Any:
+    """The answer's content; the error it carries is raised."""
+    is_json = answer.headers.get("content-type", "").startswith("application/json")
+    content = answer.json() if is_json else answer.text
+    if answer.is_success:
+        return content
+    if isinstance(content, dict) and "error" in content:
+        from rempart.controller.http_errors import from_json
+
+        raise from_json(content)
+    raise RempartError(f"the controller answered {answer.status_code}: {str(content)[:200]}")
+
+
+def _forbidden(socket: Path) -> bool:
+    try:
+        socket.stat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return not os.access(socket, os.R_OK | os.W_OK)
+
+
+pass_session = click.make_pass_decorator(Session)

@@ -1,0 +1,66 @@
+"""What a zone's registrar must be told for DNSSEC: DS records, computed from the keys Knot serves.
+
+Knot makes and rolls the keys by itself; asking it over DNS, as any validator does, needs no access to it
+and shows what is really served.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+import dns.asyncquery
+import dns.dnssec
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+from dns.rdtypes.ANY.DNSKEY import DNSKEY
+
+from rempart.model.base import Value
+from rempart.model.configuration import DnsSection
+
+TIMEOUT_S = 2.0
+SEP = 0x0001
+"""Secure Entry Point, RFC 4034 section 2.1.1: the keys a parent's DS names."""
+
+
+class Delegation(Value):
+    """The DS RRset for a zone's parent."""
+
+    ds: tuple[str, ...] = ()
+    """RFC 4034 section 5.3: key tag, algorithm, digest type (2: SHA-256), digest."""
+    problem: str = ""
+    """Why there are none."""
+
+
+def loopback_of(address: str) -> str:
+    """Where a server that listens on ``address`` is reached from this machine."""
+    parsed = ipaddress.ip_address(address)
+    if parsed.is_unspecified:
+        return "127.0.0.1" if parsed.version == 4 else "::1"
+    return address
+
+
+async def delegation(zone: str, name_server: DnsSection) -> Delegation:
+    """Ask our own name server for the keys of ``zone`` (no trailing dot); their DS, sorted. Never raises."""
+    name = dns.name.from_text(zone + ".")
+    query = dns.message.make_query(name, dns.rdatatype.DNSKEY, use_edns=0, payload=1232)
+    query.flags &= ~dns.flags.RD
+    try:
+        answer, _ = await dns.asyncquery.udp_with_fallback(
+            query, loopback_of(name_server.listen[0]), timeout=TIMEOUT_S, port=name_server.port
+        )
+    except (dns.exception.DNSException, OSError) as error:
+        return Delegation(problem=f"the name server does not answer: {error or type(error).__name__}")
+    if answer.rcode() != dns.rcode.NOERROR:
+        return Delegation(problem=f"the name server answers {dns.rcode.to_text(answer.rcode())}")
+    keys = answer.get_rrset(answer.answer, name, dns.rdataclass.IN, dns.rdatatype.DNSKEY)
+    ds = sorted(
+        dns.dnssec.make_ds(name, key, "SHA256").to_text()
+        for key in keys or ()
+        if isinstance(key, DNSKEY) and key.flags & SEP
+    )
+    return Delegation(ds=tuple(ds), problem="" if ds else "the name server has no keys for the zone yet")
