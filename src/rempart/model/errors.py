@@ -24,7 +24,7 @@ class RempartError(Exception):
         self.field = field
         self.hint = hint
         self.code = code
-        """The code under which Cloudflare's API reports the same fault (see error_codes); None: no such code."""
+        """The code under which Cloudflare's API reports the same fault (see error_codes), if any."""
 
     def __str__(self) -> str:
         where = f"{self.field}: " if self.field else ""

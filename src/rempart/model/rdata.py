@@ -1,0 +1,432 @@
+"""Record data of every type, between Cloudflare's two forms of it and the one that name servers read.
+
+A type is a row of fields in presentation order. ``content`` (text) and ``data`` (named members) are both
+cut into those fields, each field is made canonical, dnspython judges the whole, and all three forms are
+written from the result: so they cannot disagree. LOC, whose fields depend on each other, is in ``location``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+import dns.exception
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+
+from rempart.model import location
+from rempart.model.error_codes import CloudflareCode
+from rempart.model.errors import InvalidInput
+from rempart.model.names import parse_target, shown
+from rempart.model.presentation import (
+    base64_text,
+    character_strings,
+    hexadecimal,
+    integer,
+    octets_of,
+    quoted,
+    tokens,
+    unquoted,
+)
+from rempart.model.records import RecordType
+
+RDATA_MAX = 64_000
+"""Octets of a record's data. The wire allows 65,535, but then no message has room for name and signature."""
+CONTENT_MAX = 4 * RDATA_MAX + 1_024
+"""Characters of text looked at: an escaped octet takes four."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rdata:
+    """One record's data in all its forms; see RecordFields for what they are."""
+
+    content: str
+    rdata: str
+    data: dict[str, Any] | None
+    priority: int | None
+
+
+class _Kind(Enum):
+    """What a field holds. The last four take all that is left of the text, or one token."""
+
+    U8 = auto()
+    U16 = auto()
+    MNEMONIC8 = auto()  # a number below 256, or its name in the registry
+    MNEMONIC16 = auto()
+    TAG = auto()  # CAA property tag (RFC 8659 section 4.1)
+    STRING = auto()  # text, quoted
+    TARGET = auto()
+    HEX = auto()
+    BASE64 = auto()
+    PARAMS = auto()  # SvcParams (RFC 9460 section 2.1)
+
+
+_TAKES_REST = frozenset({_Kind.HEX, _Kind.BASE64, _Kind.PARAMS})
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    """The member's name in Cloudflare's ``data``."""
+    kind: _Kind
+    default: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    fields: tuple[_Field, ...]
+    has_data: bool = True
+    """Cloudflare has a ``data`` form of this type."""
+    priority_apart: bool = False
+    """The first field is the record's ``priority`` and no part of ``content``."""
+    bare_targets: bool = False
+    """Targets stand in ``content`` and ``data`` without their trailing dot."""
+    root_target: bool = False
+    """The target may be the root: «no such service», or «this very name»."""
+
+
+def _form(*fields: tuple[str, _Kind] | tuple[str, _Kind, Any], **traits: bool) -> _Form:
+    return _Form(tuple(_Field(*field) for field in fields), **traits)
+
+
+_TARGET_ONLY = _form(("target", _Kind.TARGET), has_data=False, bare_targets=True)
+_ASSOCIATION = _form(
+    ("usage", _Kind.U8), ("selector", _Kind.U8), ("matching_type", _Kind.U8), ("certificate", _Kind.HEX)
+)
+_SERVICE_BINDING = _form(
+    ("priority", _Kind.U16), ("target", _Kind.TARGET), ("value", _Kind.PARAMS, ""), root_target=True
+)
+
+_FORMS: Mapping[RecordType, _Form] = {
+    RecordType.CNAME: _TARGET_ONLY,
+    RecordType.NS: _TARGET_ONLY,
+    RecordType.PTR: _TARGET_ONLY,
+    RecordType.MX: _form(
+        ("priority", _Kind.U16),
+        ("target", _Kind.TARGET),
+        has_data=False,
+        priority_apart=True,
+        bare_targets=True,
+        root_target=True,  # RFC 7505: takes no mail
+    ),
+    RecordType.SRV: _form(
+        ("priority", _Kind.U16),
+        ("weight", _Kind.U16),
+        ("port", _Kind.U16),
+        ("target", _Kind.TARGET),
+        bare_targets=True,
+        root_target=True,  # RFC 2782: decidedly no such service
+    ),
+    RecordType.URI: _form(
+        ("priority", _Kind.U16), ("weight", _Kind.U16), ("target", _Kind.STRING), priority_apart=True
+    ),
+    RecordType.CAA: _form(("flags", _Kind.U8), ("tag", _Kind.TAG), ("value", _Kind.STRING)),
+    RecordType.CERT: _form(
+        ("type", _Kind.MNEMONIC16),
+        ("key_tag", _Kind.U16),
+        ("algorithm", _Kind.MNEMONIC8),
+        ("certificate", _Kind.BASE64),
+    ),
+    RecordType.DNSKEY: _form(
+        ("flags", _Kind.U16),
+        ("protocol", _Kind.U8),
+        ("algorithm", _Kind.MNEMONIC8),
+        ("public_key", _Kind.BASE64),
+    ),
+    RecordType.DS: _form(
+        ("key_tag", _Kind.U16),
+        ("algorithm", _Kind.MNEMONIC8),
+        ("digest_type", _Kind.U8),
+        ("digest", _Kind.HEX),
+    ),
+    RecordType.NAPTR: _form(
+        ("order", _Kind.U16),
+        ("preference", _Kind.U16),
+        ("flags", _Kind.STRING),
+        ("service", _Kind.STRING),
+        ("regex", _Kind.STRING),
+        ("replacement", _Kind.TARGET),
+        root_target=True,  # RFC 3403: the regular expression stands instead
+    ),
+    RecordType.OPENPGPKEY: _form(("public_key", _Kind.BASE64), has_data=False),
+    RecordType.SSHFP: _form(("algorithm", _Kind.U8), ("type", _Kind.U8), ("fingerprint", _Kind.HEX)),
+    RecordType.TLSA: _ASSOCIATION,
+    RecordType.SMIMEA: _ASSOCIATION,
+    RecordType.HTTPS: _SERVICE_BINDING,
+    RecordType.SVCB: _SERVICE_BINDING,
+}
+
+_IGNORED_MEMBERS: Mapping[RecordType, frozenset[str]] = {
+    # Clients repeat the owner's name in its parts; the record's own name counts.
+    RecordType.SRV: frozenset({"service", "proto", "name"}),
+}
+
+NAME_TOKENS: Mapping[RecordType, int] = {
+    kind: next(place for place, field in enumerate(form.fields) if field.kind is _Kind.TARGET)
+    for kind, form in _FORMS.items()
+    if any(field.kind is _Kind.TARGET for field in form.fields)
+}
+"""Which token of a type's presentation is a domain name; a zone file may write it relative to $ORIGIN."""
+
+
+def from_content(kind: RecordType, text: str, zone: str, priority: int | None) -> Rdata:
+    """Record data from its text. ``priority`` fills in for a first field that the text lacks.
+
+    Raises InvalidInput(field="content" or "priority").
+    """
+    if len(text) > CONTENT_MAX:
+        raise _invalid(f"{len(text)} characters; {CONTENT_MAX} are allowed")
+    text = text.strip(" \t\r\n")
+    if not text:
+        raise _invalid(f"{kind} records need content")
+    if text.startswith("\\#"):
+        text = _from_generic(kind, text)
+    if kind is RecordType.TXT:
+        return _text(text)
+    if kind in _ADDRESS_TYPES:
+        return _address(kind, text)
+    words = tokens(text, "content")
+    if kind is RecordType.LOC:
+        return _location(" ".join(words), "content")
+    form = _FORMS[kind]
+    return _build(kind, form, _pieces(kind, form, words, zone, priority))
+
+
+def from_data(kind: RecordType, members: Mapping[str, Any], zone: str, priority: int | None) -> Rdata:
+    """Record data from Cloudflare's ``data``. Members that are null count as absent.
+
+    Raises InvalidInput(field="data.<member>"), or "data" when the type has no such form.
+    """
+    present = {name: value for name, value in members.items() if value is not None}
+    if kind is RecordType.LOC:
+        return _location(location.from_members(present), "data")
+    form = _FORMS.get(kind)
+    if form is None or not form.has_data:
+        raise InvalidInput(f"{kind} records are given by their content", field="data")
+    known = {field.name for field in form.fields} | _IGNORED_MEMBERS.get(kind, frozenset())
+    for name in present:
+        if name not in known:
+            raise InvalidInput(f"{kind} records have no such member", field=f"data.{name[:40]}")
+    if form.fields[0].name == "priority" and "priority" not in present and priority is not None:
+        present["priority"] = priority
+    pieces = []
+    for field in form.fields:
+        where = "priority" if form.priority_apart and field.name == "priority" else f"data.{field.name}"
+        value = present.get(field.name, field.default)
+        if value is None:
+            raise InvalidInput(f"{kind} records need it", field=where)
+        pieces.append(_piece_of_value(field, value, zone, where, form))
+    return _build(kind, form, pieces)
+
+
+def has_data_form(kind: RecordType) -> bool:
+    """True when Cloudflare's API gives this type in a ``data`` member."""
+    return kind is RecordType.LOC or (kind in _FORMS and _FORMS[kind].has_data)
+
+
+# --- fields to canonical pieces ---------------------------------------------------------------------------
+
+
+def _pieces(kind: RecordType, form: _Form, words: list[str], zone: str, priority: int | None) -> list[str]:
+    """The fields of the text in canonical presentation."""
+    fields = form.fields
+    least = sum(1 for field in fields if field.kind is not _Kind.PARAMS)
+    if fields[0].name == "priority" and fields[-1].kind is not _Kind.PARAMS and len(words) == least - 1:
+        if priority is None:
+            raise InvalidInput(f"{kind} records need a priority", field="priority")
+        words = [str(priority), *words]
+    elif (
+        form.priority_apart
+        and priority is not None
+        and len(words) == least
+        and integer(words[0], 65_535, "content") != priority
+    ):
+        raise InvalidInput(f"{priority} here, but the content begins with {words[0]}", field="priority")
+    if len(words) < least or (len(words) > least and fields[-1].kind not in _TAKES_REST):
+        expected = " ".join(field.name for field in fields)
+        raise _invalid(f"a {kind} record is «{expected}», {len(fields)} parts; here are {len(words)}")
+    last = len(fields) - 1
+    pieces = [
+        _piece_of_text(field, word, zone, form) for field, word in zip(fields[:last], words, strict=False)
+    ]
+    pieces.append(_piece_of_text(fields[last], " ".join(words[last:]), zone, form))
+    return pieces
+
+
+def _piece_of_text(field: _Field, word: str, zone: str, form: _Form) -> str:
+    if field.kind is _Kind.STRING:
+        return _string(unquoted(word, "content"), "content", field)
+    if field.kind is _Kind.PARAMS:
+        return _params(word.split(" ") if word else [])
+    return _piece(field, word, zone, "content", form)
+
+
+def _piece_of_value(field: _Field, value: object, zone: str, where: str, form: _Form) -> str:
+    if field.kind in (_Kind.U8, _Kind.U16, _Kind.MNEMONIC8, _Kind.MNEMONIC16) and not isinstance(value, str):
+        return _piece(field, value, zone, where, form)
+    if not isinstance(value, str):
+        raise InvalidInput("text is needed", field=where)
+    if len(value) > CONTENT_MAX:
+        raise InvalidInput(f"{len(value)} characters; {CONTENT_MAX} are allowed", field=where)
+    if field.kind is _Kind.STRING:
+        octets = octets_of(value, where)
+        if field.name == "value" and len(value) >= 2 and value[0] == value[-1] == '"':
+            octets = unquoted(value, where)  # a client's habit: CAA values with quotes inside the string
+        return _string(octets, where, field)
+    if field.kind is _Kind.PARAMS:
+        return _params(tokens(value, where))
+    return _piece(field, value.strip(), zone, where, form)
+
+
+def _piece(field: _Field, value: object, zone: str, where: str, form: _Form) -> str:
+    match field.kind:
+        case _Kind.U8:
+            return str(integer(value, 255, where))
+        case _Kind.U16:
+            return str(integer(value, 65_535, where))
+        case _Kind.MNEMONIC8 | _Kind.MNEMONIC16:
+            if (
+                isinstance(value, str)
+                and value[:1].isalpha()
+                and value.isascii()
+                and value.replace("-", "").isalnum()
+            ):
+                return value.upper()
+            return str(integer(value, 255 if field.kind is _Kind.MNEMONIC8 else 65_535, where))
+    text = str(value)
+    match field.kind:
+        case _Kind.TAG:
+            if not (text.isascii() and text.isalnum()) or len(text) > 255:
+                raise InvalidInput(f"letters and digits are needed, not {shown(text)}", field=where)
+            return text.lower()
+        case _Kind.HEX:
+            return hexadecimal(text, where)
+        case _Kind.BASE64:
+            return base64_text(text, where)
+        case _:
+            name = parse_target(text, zone, field=where, root=form.root_target)
+            return name if name == "." else name + "."
+
+
+def _string(octets: bytes, where: str, field: _Field) -> str:
+    try:
+        text = octets.decode()
+    except UnicodeDecodeError:
+        raise InvalidInput("text in UTF-8 is needed", field=where) from None
+    if field.name == "value" and len(text) >= 2 and text[0] == text[-1] == '"':
+        raise InvalidInput("the value is quoted twice", field=where)
+    return quoted(octets)
+
+
+_NEWER_PARAMS = {"dohpath": "key7", "ohttp": "key8"}
+"""Names that not every name server knows yet; by number all take them (RFC 9460 section 2.1)."""
+
+
+def _params(words: list[str]) -> str:
+    renamed = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        renamed.append(_NEWER_PARAMS.get(name.lower(), name.lower()) + equals + value)
+    return " ".join(renamed)
+
+
+# --- canonical pieces to all forms ------------------------------------------------------------------------
+
+
+def _build(kind: RecordType, form: _Form, pieces: list[str]) -> Rdata:
+    fields = form.fields
+    judged = _judged(kind, " ".join(pieces))
+    for place, field in enumerate(fields):
+        if field.kind is _Kind.PARAMS and pieces[place]:
+            # dnspython writes parameters in the order of their numbers, which is the wire's.
+            words = tokens(judged.to_text().split(" ", 2)[2], "content")
+            pieces[place] = _params(words)
+        elif field.kind in (_Kind.MNEMONIC8, _Kind.MNEMONIC16) and not pieces[place].isdigit():
+            pieces[place] = str(int(getattr(judged, _ATTRIBUTES.get((kind, field.name), field.name))))
+    rdata = " ".join(piece for piece in pieces if piece)
+    shown_pieces = [
+        piece.removesuffix(".") or "." if form.bare_targets and field.kind is _Kind.TARGET else piece
+        for field, piece in zip(fields, pieces, strict=True)
+    ]
+    content = " ".join(piece for piece in shown_pieces[form.priority_apart :] if piece)
+    data = None
+    if form.has_data:
+        data = {
+            field.name: _value(field, piece)
+            for field, piece in zip(
+                fields[form.priority_apart :], shown_pieces[form.priority_apart :], strict=True
+            )
+        }
+    return Rdata(content, rdata, data, int(pieces[0]) if form.priority_apart else None)
+
+
+_ATTRIBUTES = {(RecordType.CERT, "type"): "certificate_type"}
+
+
+def _value(field: _Field, piece: str) -> int | str:
+    if field.kind in (_Kind.U8, _Kind.U16, _Kind.MNEMONIC8, _Kind.MNEMONIC16):
+        return int(piece)
+    if field.kind is _Kind.STRING:
+        return unquoted(piece, "content").decode()
+    return piece
+
+
+def _judged(kind: RecordType, presentation: str, where: str = "content") -> dns.rdata.Rdata:
+    """dnspython's reading of the canonical presentation, or InvalidInput with its reason."""
+    try:
+        rdata = dns.rdata.from_text(dns.rdataclass.IN, kind.value, presentation, relativize=False)
+        size = len(rdata.to_wire() or b"")
+    except (dns.exception.DNSException, ValueError, ArithmeticError, LookupError, TypeError) as error:
+        raise _invalid(f"not a valid {kind} record: {error}", where) from None
+    if size > RDATA_MAX:
+        raise _invalid(f"{size} octets; {RDATA_MAX} are allowed", where)
+    return rdata
+
+
+def _invalid(message: str, field: str = "content") -> InvalidInput:
+    return InvalidInput(message, field=field, code=CloudflareCode.RECORD_INVALID)
+
+
+# --- types without a row ----------------------------------------------------------------------------------
+
+_ADDRESS_TYPES = frozenset({RecordType.A, RecordType.AAAA})
+
+
+def _address(kind: RecordType, text: str) -> Rdata:
+    # A name with blanks or quotes would reach the tokenizer; an address has none.
+    if not text.isascii() or not text.replace(".", "").replace(":", "").isalnum():
+        raise _invalid(f"{shown(text)} is not an {'IPv4' if kind is RecordType.A else 'IPv6'} address")
+    try:
+        address = dns.rdata.from_text(dns.rdataclass.IN, kind.value, text).to_text()
+    except dns.exception.DNSException:
+        raise _invalid(
+            f"{shown(text)} is not an {'IPv4' if kind is RecordType.A else 'IPv6'} address"
+        ) from None
+    return Rdata(address, address, None, None)
+
+
+def _text(text: str) -> Rdata:
+    """TXT: text that begins with a quotation mark is presentation format, other text is meant as it is."""
+    if text.startswith('"'):
+        strings = [unquoted(word, "content") for word in tokens(text, "content")]
+    else:
+        strings = [octets_of(text, "content")]
+    pieces = [piece for string in strings for piece in character_strings(string)]
+    size = sum(len(piece) + 1 for piece in pieces)
+    if size > RDATA_MAX:
+        raise _invalid(f"{size} octets; {RDATA_MAX} are allowed")
+    presentation = " ".join(quoted(piece) for piece in pieces)
+    return Rdata(presentation, presentation, None, None)
+
+
+def _location(presentation: str, where: str) -> Rdata:
+    place = location.canonical(_judged(RecordType.LOC, presentation, where))
+    return Rdata(place.presentation, place.presentation, place.members, None)
+
+
+def _from_generic(kind: RecordType, text: str) -> str:
+    r"""Presentation of a known type from ``\# length hex`` (RFC 3597 section 5)."""
+    return _judged(kind, " ".join(tokens(text, "content"))).to_text()
