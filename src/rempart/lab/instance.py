@@ -83,8 +83,8 @@ class Instance:
 
     # --- the supervisor ------------------------------------------------------------------------
 
-    def start(self, *, seconds: float = 30.0) -> Self:
-        """Run ``rempart up`` and return once every part is up and the status command says so."""
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Run ``rempart up`` and return at once."""
         with (self.folder / "up.log").open("ab") as log:
             self._supervisor = subprocess.Popen(
                 [*REMPART, "up", "--config", str(self.config_file)],
@@ -93,10 +93,15 @@ class Instance:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        return self._supervisor
+
+    def start(self, *, seconds: float = 30.0) -> Self:
+        """Run ``rempart up`` and return once every part is up and the status command says so."""
+        supervisor = self.launch()
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if self._supervisor.poll() is not None:
-                raise RempartError(f"rempart up ended with {self._supervisor.returncode}:\n{self.up_log()}")
+            if supervisor.poll() is not None:
+                raise RempartError(f"rempart up ended with {supervisor.returncode}:\n{self.up_log()}")
             if self.cli("status", check=False).returncode == 0:
                 return self
             time.sleep(0.1)
