@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Any
 
 import dns.exception
@@ -31,6 +30,7 @@ from rempart.model.presentation import (
     tokens,
     unquoted,
 )
+from rempart.model.record_forms import FORMS, IGNORED_MEMBERS, TAKES_REST, Field, FieldKind, Form
 from rempart.model.records import RecordType
 
 RDATA_MAX = 64_000
@@ -47,129 +47,6 @@ class Rdata:
     rdata: str
     data: dict[str, Any] | None
     priority: int | None
-
-
-class _Kind(Enum):
-    """What a field holds. The last four take all that is left of the text, or one token."""
-
-    U8 = auto()
-    U16 = auto()
-    MNEMONIC8 = auto()  # a number below 256, or its name in the registry
-    MNEMONIC16 = auto()
-    TAG = auto()  # CAA property tag (RFC 8659 section 4.1)
-    STRING = auto()  # text, quoted
-    TARGET = auto()
-    HEX = auto()
-    BASE64 = auto()
-    PARAMS = auto()  # SvcParams (RFC 9460 section 2.1)
-
-
-_TAKES_REST = frozenset({_Kind.HEX, _Kind.BASE64, _Kind.PARAMS})
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    name: str
-    """The member's name in Cloudflare's ``data``."""
-    kind: _Kind
-    default: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Form:
-    fields: tuple[_Field, ...]
-    has_data: bool = True
-    """Cloudflare has a ``data`` form of this type."""
-    priority_apart: bool = False
-    """The first field is the record's ``priority`` and no part of ``content``."""
-    bare_targets: bool = False
-    """Targets stand in ``content`` and ``data`` without their trailing dot."""
-    root_target: bool = False
-    """The target may be the root: «no such service», or «this very name»."""
-
-
-def _form(*fields: tuple[str, _Kind] | tuple[str, _Kind, Any], **traits: bool) -> _Form:
-    return _Form(tuple(_Field(*field) for field in fields), **traits)
-
-
-_TARGET_ONLY = _form(("target", _Kind.TARGET), has_data=False, bare_targets=True)
-_ASSOCIATION = _form(
-    ("usage", _Kind.U8), ("selector", _Kind.U8), ("matching_type", _Kind.U8), ("certificate", _Kind.HEX)
-)
-_SERVICE_BINDING = _form(
-    ("priority", _Kind.U16), ("target", _Kind.TARGET), ("value", _Kind.PARAMS, ""), root_target=True
-)
-
-_FORMS: Mapping[RecordType, _Form] = {
-    RecordType.CNAME: _TARGET_ONLY,
-    RecordType.NS: _TARGET_ONLY,
-    RecordType.PTR: _TARGET_ONLY,
-    RecordType.MX: _form(
-        ("priority", _Kind.U16),
-        ("target", _Kind.TARGET),
-        has_data=False,
-        priority_apart=True,
-        bare_targets=True,
-        root_target=True,  # RFC 7505: takes no mail
-    ),
-    RecordType.SRV: _form(
-        ("priority", _Kind.U16),
-        ("weight", _Kind.U16),
-        ("port", _Kind.U16),
-        ("target", _Kind.TARGET),
-        bare_targets=True,
-        root_target=True,  # RFC 2782: decidedly no such service
-    ),
-    RecordType.URI: _form(
-        ("priority", _Kind.U16), ("weight", _Kind.U16), ("target", _Kind.STRING), priority_apart=True
-    ),
-    RecordType.CAA: _form(("flags", _Kind.U8), ("tag", _Kind.TAG), ("value", _Kind.STRING)),
-    RecordType.CERT: _form(
-        ("type", _Kind.MNEMONIC16),
-        ("key_tag", _Kind.U16),
-        ("algorithm", _Kind.MNEMONIC8),
-        ("certificate", _Kind.BASE64),
-    ),
-    RecordType.DNSKEY: _form(
-        ("flags", _Kind.U16),
-        ("protocol", _Kind.U8),
-        ("algorithm", _Kind.MNEMONIC8),
-        ("public_key", _Kind.BASE64),
-    ),
-    RecordType.DS: _form(
-        ("key_tag", _Kind.U16),
-        ("algorithm", _Kind.MNEMONIC8),
-        ("digest_type", _Kind.U8),
-        ("digest", _Kind.HEX),
-    ),
-    RecordType.NAPTR: _form(
-        ("order", _Kind.U16),
-        ("preference", _Kind.U16),
-        ("flags", _Kind.STRING),
-        ("service", _Kind.STRING),
-        ("regex", _Kind.STRING),
-        ("replacement", _Kind.TARGET),
-        root_target=True,  # RFC 3403: the regular expression stands instead
-    ),
-    RecordType.OPENPGPKEY: _form(("public_key", _Kind.BASE64), has_data=False),
-    RecordType.SSHFP: _form(("algorithm", _Kind.U8), ("type", _Kind.U8), ("fingerprint", _Kind.HEX)),
-    RecordType.TLSA: _ASSOCIATION,
-    RecordType.SMIMEA: _ASSOCIATION,
-    RecordType.HTTPS: _SERVICE_BINDING,
-    RecordType.SVCB: _SERVICE_BINDING,
-}
-
-_IGNORED_MEMBERS: Mapping[RecordType, frozenset[str]] = {
-    # Clients repeat the owner's name in its parts; the record's own name counts.
-    RecordType.SRV: frozenset({"service", "proto", "name"}),
-}
-
-NAME_TOKENS: Mapping[RecordType, int] = {
-    kind: next(place for place, field in enumerate(form.fields) if field.kind is _Kind.TARGET)
-    for kind, form in _FORMS.items()
-    if any(field.kind is _Kind.TARGET for field in form.fields)
-}
-"""Which token of a type's presentation is a domain name; a zone file may write it relative to $ORIGIN."""
 
 
 def from_content(kind: RecordType, text: str, zone: str, priority: int | None) -> Rdata:
@@ -191,7 +68,7 @@ def from_content(kind: RecordType, text: str, zone: str, priority: int | None) -
     words = tokens(text, "content")
     if kind is RecordType.LOC:
         return _location(" ".join(words), "content")
-    form = _FORMS[kind]
+    form = FORMS[kind]
     return _build(kind, form, _pieces(kind, form, words, zone, priority))
 
 
@@ -203,10 +80,10 @@ def from_data(kind: RecordType, members: Mapping[str, Any], zone: str, priority:
     present = {name: value for name, value in members.items() if value is not None}
     if kind is RecordType.LOC:
         return _location(location.from_members(present), "data")
-    form = _FORMS.get(kind)
+    form = FORMS.get(kind)
     if form is None or not form.has_data:
         raise InvalidInput(f"{kind} records are given by their content", field="data")
-    known = {field.name for field in form.fields} | _IGNORED_MEMBERS.get(kind, frozenset())
+    known = {field.name for field in form.fields} | IGNORED_MEMBERS.get(kind, frozenset())
     for name in present:
         if name not in known:
             raise InvalidInput(f"{kind} records have no such member", field=f"data.{name[:40]}")
@@ -224,17 +101,17 @@ def from_data(kind: RecordType, members: Mapping[str, Any], zone: str, priority:
 
 def has_data_form(kind: RecordType) -> bool:
     """True when Cloudflare's API gives this type in a ``data`` member."""
-    return kind is RecordType.LOC or (kind in _FORMS and _FORMS[kind].has_data)
+    return kind is RecordType.LOC or (kind in FORMS and FORMS[kind].has_data)
 
 
 # --- fields to canonical pieces ---------------------------------------------------------------------------
 
 
-def _pieces(kind: RecordType, form: _Form, words: list[str], zone: str, priority: int | None) -> list[str]:
+def _pieces(kind: RecordType, form: Form, words: list[str], zone: str, priority: int | None) -> list[str]:
     """The fields of the text in canonical presentation."""
     fields = form.fields
-    least = sum(1 for field in fields if field.kind is not _Kind.PARAMS)
-    if fields[0].name == "priority" and fields[-1].kind is not _Kind.PARAMS and len(words) == least - 1:
+    least = sum(1 for field in fields if field.kind is not FieldKind.PARAMS)
+    if fields[0].name == "priority" and fields[-1].kind is not FieldKind.PARAMS and len(words) == least - 1:
         if priority is None:
             raise InvalidInput(f"{kind} records need a priority", field="priority")
         words = [str(priority), *words]
@@ -245,7 +122,7 @@ def _pieces(kind: RecordType, form: _Form, words: list[str], zone: str, priority
         and integer(words[0], 65_535, "content") != priority
     ):
         raise InvalidInput(f"{priority} here, but the content begins with {words[0]}", field="priority")
-    if len(words) < least or (len(words) > least and fields[-1].kind not in _TAKES_REST):
+    if len(words) < least or (len(words) > least and fields[-1].kind not in TAKES_REST):
         expected = " ".join(field.name for field in fields)
         raise _invalid(f"a {kind} record is «{expected}», {len(fields)} parts; here are {len(words)}")
     last = len(fields) - 1
@@ -256,38 +133,43 @@ def _pieces(kind: RecordType, form: _Form, words: list[str], zone: str, priority
     return pieces
 
 
-def _piece_of_text(field: _Field, word: str, zone: str, form: _Form) -> str:
-    if field.kind is _Kind.STRING:
+def _piece_of_text(field: Field, word: str, zone: str, form: Form) -> str:
+    if field.kind is FieldKind.STRING:
         return _string(unquoted(word, "content"), "content", field)
-    if field.kind is _Kind.PARAMS:
+    if field.kind is FieldKind.PARAMS:
         return _params(word.split(" ") if word else [])
     return _piece(field, word, zone, "content", form)
 
 
-def _piece_of_value(field: _Field, value: object, zone: str, where: str, form: _Form) -> str:
-    if field.kind in (_Kind.U8, _Kind.U16, _Kind.MNEMONIC8, _Kind.MNEMONIC16) and not isinstance(value, str):
+def _piece_of_value(field: Field, value: object, zone: str, where: str, form: Form) -> str:
+    if field.kind in (
+        FieldKind.U8,
+        FieldKind.U16,
+        FieldKind.MNEMONIC8,
+        FieldKind.MNEMONIC16,
+    ) and not isinstance(value, str):
         return _piece(field, value, zone, where, form)
     if not isinstance(value, str):
         raise InvalidInput("text is needed", field=where)
     if len(value) > CONTENT_MAX:
         raise InvalidInput(f"{len(value)} characters; {CONTENT_MAX} are allowed", field=where)
-    if field.kind is _Kind.STRING:
+    if field.kind is FieldKind.STRING:
         octets = octets_of(value, where)
         if field.name == "value" and len(value) >= 2 and value[0] == value[-1] == '"':
             octets = unquoted(value, where)  # a client's habit: CAA values with quotes inside the string
         return _string(octets, where, field)
-    if field.kind is _Kind.PARAMS:
+    if field.kind is FieldKind.PARAMS:
         return _params(tokens(value, where))
     return _piece(field, value.strip(), zone, where, form)
 
 
-def _piece(field: _Field, value: object, zone: str, where: str, form: _Form) -> str:
+def _piece(field: Field, value: object, zone: str, where: str, form: Form) -> str:
     match field.kind:
-        case _Kind.U8:
+        case FieldKind.U8:
             return str(integer(value, 255, where))
-        case _Kind.U16:
+        case FieldKind.U16:
             return str(integer(value, 65_535, where))
-        case _Kind.MNEMONIC8 | _Kind.MNEMONIC16:
+        case FieldKind.MNEMONIC8 | FieldKind.MNEMONIC16:
             if (
                 isinstance(value, str)
                 and value[:1].isalpha()
@@ -295,23 +177,23 @@ def _piece(field: _Field, value: object, zone: str, where: str, form: _Form) -> 
                 and value.replace("-", "").isalnum()
             ):
                 return value.upper()
-            return str(integer(value, 255 if field.kind is _Kind.MNEMONIC8 else 65_535, where))
+            return str(integer(value, 255 if field.kind is FieldKind.MNEMONIC8 else 65_535, where))
     text = str(value)
     match field.kind:
-        case _Kind.TAG:
+        case FieldKind.TAG:
             if not (text.isascii() and text.isalnum()) or len(text) > 255:
                 raise InvalidInput(f"letters and digits are needed, not {shown(text)}", field=where)
             return text.lower()
-        case _Kind.HEX:
+        case FieldKind.HEX:
             return hexadecimal(text, where)
-        case _Kind.BASE64:
+        case FieldKind.BASE64:
             return base64_text(text, where)
         case _:
             name = parse_target(text, zone, field=where, root=form.root_target)
             return name if name == "." else name + "."
 
 
-def _string(octets: bytes, where: str, field: _Field) -> str:
+def _string(octets: bytes, where: str, field: Field) -> str:
     try:
         text = octets.decode()
     except UnicodeDecodeError:
@@ -336,19 +218,19 @@ def _params(words: list[str]) -> str:
 # --- canonical pieces to all forms ------------------------------------------------------------------------
 
 
-def _build(kind: RecordType, form: _Form, pieces: list[str]) -> Rdata:
+def _build(kind: RecordType, form: Form, pieces: list[str]) -> Rdata:
     fields = form.fields
     judged = _judged(kind, " ".join(pieces))
     for place, field in enumerate(fields):
-        if field.kind is _Kind.PARAMS and pieces[place]:
+        if field.kind is FieldKind.PARAMS and pieces[place]:
             # dnspython writes parameters in the order of their numbers, which is the wire's.
             words = tokens(judged.to_text().split(" ", 2)[2], "content")
             pieces[place] = _params(words)
-        elif field.kind in (_Kind.MNEMONIC8, _Kind.MNEMONIC16) and not pieces[place].isdigit():
+        elif field.kind in (FieldKind.MNEMONIC8, FieldKind.MNEMONIC16) and not pieces[place].isdigit():
             pieces[place] = str(int(getattr(judged, _ATTRIBUTES.get((kind, field.name), field.name))))
     rdata = " ".join(piece for piece in pieces if piece)
     shown_pieces = [
-        piece.removesuffix(".") or "." if form.bare_targets and field.kind is _Kind.TARGET else piece
+        piece.removesuffix(".") or "." if form.bare_targets and field.kind is FieldKind.TARGET else piece
         for field, piece in zip(fields, pieces, strict=True)
     ]
     content = " ".join(piece for piece in shown_pieces[form.priority_apart :] if piece)
@@ -366,10 +248,10 @@ def _build(kind: RecordType, form: _Form, pieces: list[str]) -> Rdata:
 _ATTRIBUTES = {(RecordType.CERT, "type"): "certificate_type"}
 
 
-def _value(field: _Field, piece: str) -> int | str:
-    if field.kind in (_Kind.U8, _Kind.U16, _Kind.MNEMONIC8, _Kind.MNEMONIC16):
+def _value(field: Field, piece: str) -> int | str:
+    if field.kind in (FieldKind.U8, FieldKind.U16, FieldKind.MNEMONIC8, FieldKind.MNEMONIC16):
         return int(piece)
-    if field.kind is _Kind.STRING:
+    if field.kind is FieldKind.STRING:
         return unquoted(piece, "content").decode()
     return piece
 
