@@ -12,7 +12,16 @@ from pathlib import Path
 
 import click
 
+from rempart.cli.certificate import ca, certificate
+from rempart.cli.dns import dns
+from rempart.cli.record import record
+from rempart.cli.service import service
 from rempart.cli.session import Session
+from rempart.cli.site import site
+from rempart.cli.status import status
+from rempart.cli.token import account, token
+from rempart.cli.up import up
+from rempart.cli.zone import zone
 from rempart.model.errors import NeedsConfirmation, RempartError
 
 
@@ -30,6 +39,10 @@ from rempart.model.errors import NeedsConfirmation, RempartError
 def cli(context: click.Context, config_file: Path | None, debug: bool) -> None:
     """Self-hosted edge protection: DNS, TLS, filtering and a hidden origin."""
     context.obj = Session(config_file, debug=debug)
+
+
+for command in (up, status, site, zone, record, dns, certificate, ca, token, account, service):
+    cli.add_command(command)
 
 
 def main() -> None:

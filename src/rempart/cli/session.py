@@ -8,18 +8,21 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rempart.model.base import Value
 from rempart.model.configuration import Configuration
 from rempart.model.errors import EnvironmentLacks, RempartError
 
 if TYPE_CHECKING:
     import httpx
+
+A = TypeVar("A", bound=Value)
 
 WAIT_S = 10.0
 """How long a writing command waits for every node to have followed."""
@@ -45,24 +48,22 @@ class Session:
     @contextmanager
     def controller(self) -> Iterator[ControllerCalls]:
         """The controller, running or in-process."""
+        with self.running_controller() as running:
+            if running is not None:
+                yield running
+                return
+        with in_process(self.configuration) as calls:
+            yield calls
+
+    @contextmanager
+    def running_controller(self) -> Iterator[ControllerCalls | None]:
+        """The controller that runs; None when none does."""
         import httpx
 
-        paths = self.configuration.paths
-        with ExitStack() as stack:
-            client = httpx.Client(
-                transport=httpx.HTTPTransport(uds=str(paths.admin_socket)), base_url=_BASE, timeout=_TIMEOUT_S
-            )
-            stack.enter_context(client)
-            if answers(client, paths.admin_socket):
-                yield ControllerCalls(client, online=True)
-            else:
-                yield stack.enter_context(in_process(self.configuration))
-
-    def require_running(self) -> None:
-        """EnvironmentLacks unless the controller answers."""
-        with self.controller() as controller:
-            if not controller.online:
-                raise EnvironmentLacks("controller", "the controller is not running", hint="rempart up")
+        socket = self.configuration.paths.admin_socket
+        transport = httpx.HTTPTransport(uds=str(socket))
+        with httpx.Client(transport=transport, base_url=_BASE, timeout=_TIMEOUT_S) as client:
+            yield ControllerCalls(client, online=True) if answers(client, socket) else None
 
 
 class ControllerCalls:
@@ -72,8 +73,9 @@ class ControllerCalls:
         self._client = client
         self.online = online
 
-    def get(self, path: str, **query: Any) -> Any:
-        return self.call("GET", path, query=query)
+    def ask(self, answer: type[A], path: str, **query: Any) -> A:
+        """A reading call."""
+        return answer.model_validate(self.call("GET", path, query=query))
 
     def call(
         self,
@@ -99,13 +101,21 @@ class ControllerCalls:
         return decoded(answer)
 
     def write(
-        self, method: str, path: str, *, query: Mapping[str, Any] | None = None, **body: Any
-    ) -> dict[str, Any]:
+        self,
+        answer: type[A],
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Value | None = None,
+        content: bytes | None = None,
+    ) -> A:
         """A call that changes something, and waits until it is live when a controller runs."""
         wait = {"wait": WAIT_S} if self.online else {}
-        answer = self.call(method, path, query={**wait, **(query or {})}, **body)
-        assert isinstance(answer, dict)  # noqa: S101 - every write answers with an object
-        return answer
+        json = None if body is None else body.model_dump(mode="json", exclude_none=True)
+        return answer.model_validate(
+            self.call(method, path, query={**wait, **(query or {})}, json=json, content=content)
+        )
 
 
 class InProcess:
@@ -133,9 +143,14 @@ def in_process(configuration: Configuration) -> Iterator[ControllerCalls]:
     from rempart.controller.lock import hold
     from rempart.node.state_folders import prepare
 
-    prepare(configuration, is_root=os.geteuid() == 0)
-    with hold(configuration.paths, seconds=5.0), asyncio.Runner() as runner:
-        yield ControllerCalls(InProcess(application(configuration), runner), online=False)
+    is_root = os.geteuid() == 0
+    prepare(configuration, is_root=is_root)
+    try:
+        with hold(configuration.paths, seconds=5.0), asyncio.Runner() as runner:
+            yield ControllerCalls(InProcess(application(configuration), runner), online=False)
+    finally:
+        # As root we may have made files that the controller must be able to use.
+        prepare(configuration, is_root=is_root)
 
 
 def answers(client: httpx.Client, socket: Path) -> bool:

@@ -1,0 +1,176 @@
+"""``rempart status``: what runs, what follows, what was refused, what is off.
+
+Works with everything down: the parts are read from the files that the supervisor writes, and only what
+the controller knows is missing then.
+"""
+
+from __future__ import annotations
+
+import click
+
+from rempart.cli.output import document, json_option, note, say, table
+from rempart.cli.session import Session, pass_session
+from rempart.controller.admin_api.messages import ControllerStatus, NodeView
+from rempart.controller.reports import ItemRefusal, Lag
+from rempart.model.base import Value
+from rempart.model.errors import RempartError
+from rempart.node.parts import PARTS, PartState, read_parts
+
+
+class PartView(Value):
+    """One part for ``--json``."""
+
+    name: str
+    phase: str
+    up: bool
+    pid: int | None
+    since: str
+    starts: int
+    adopted: bool
+    version: str
+    last_exit: str
+
+
+class Status(Value):
+    """Everything that ``rempart status --json`` prints."""
+
+    ok: bool
+    """Every part is up, the controller answers, a node is connected and follows, nothing was refused."""
+    problems: tuple[str, ...]
+    parts: tuple[PartView, ...]
+    controller: ControllerStatus | None
+    off: tuple[str, ...]
+
+
+@click.command()
+@json_option
+@pass_session
+def status(session: Session, as_json: bool) -> None:
+    """What runs, what follows, what was refused, what is off. Exit status 1 when something is not right."""
+    parts = read_parts(session.configuration.paths)
+    known, words = asked(session)
+    found = judged(parts, known, words)
+    if as_json:
+        document(found.model_dump(mode="json"))
+    else:
+        show(found)
+    if not found.ok:
+        raise click.exceptions.Exit(1)
+
+
+def asked(session: Session) -> tuple[ControllerStatus | None, str]:
+    """What the running controller says; None and why it says nothing."""
+    try:
+        with session.running_controller() as controller:
+            if controller is None:
+                return None, "the controller is not running"
+            return controller.ask(ControllerStatus, "/v1/status"), ""
+    except RempartError as error:
+        return None, str(error)
+
+
+def judged(parts: tuple[PartState, ...], known: ControllerStatus | None, words: str) -> Status:
+    """What to make of it. Pure."""
+    up = {part.name for part in parts if part.up}
+    problems = [f"{name} is {_phase(parts, name)}" for name in PARTS if name not in up]
+    off: tuple[str, ...] = ()
+    if known is None:
+        problems.append(words)
+    else:
+        problems += [*(f"not connected: {one}" for one in _unconnected(known)), *map(_lag, known.lagging)]
+        problems += [
+            f"{node.node}: {engine.name} does not answer{_noted(engine.note)}"
+            for node in known.nodes
+            for engine in node.engines
+            if not engine.alive
+        ]
+        problems += map(_refusal, known.refusals)
+        problems += [
+            f"{one.host} cannot be resolved: {one.problem}" for one in known.unresolved if not one.addresses
+        ]
+        off = tuple(sorted({words for node in known.nodes for words in node.off}))
+    return Status(
+        ok=not problems,
+        problems=tuple(problems),
+        parts=tuple(_view(part) for part in parts),
+        controller=known,
+        off=off,
+    )
+
+
+def show(found: Status) -> None:
+    rows = [
+        (
+            part.name,
+            part.phase,
+            str(part.pid or ""),
+            part.since,
+            str(part.starts),
+            part.last_exit,
+        )
+        for part in found.parts
+    ]
+    table(
+        ("PART", "STATE", "PID", "SINCE", "STARTS", "LAST EXIT"), rows, empty="no part was ever started here"
+    )
+    if found.controller is not None:
+        known = found.controller
+        say()
+        say(f"revision {known.revision}, {known.zones} zones, {known.sites} sites")
+        for node in known.nodes:
+            _show_node(node, known.revision)
+        for one in known.unresolved:
+            if one.addresses:
+                note(
+                    f"rempart: warning: {one.host} cannot be resolved now, its last answer serves: {one.problem}"
+                )
+    for words in found.off:
+        say(f"off: {words}")
+    for problem in found.problems:
+        note(f"rempart: {problem}")
+
+
+def _show_node(node: NodeView, revision: int) -> None:
+    behind = "" if node.revision >= revision else f", {revision - node.revision} behind"
+    say(f"{node.node}: revision {node.revision}{behind}, {node.items} items")
+    for engine in node.engines:
+        words = "answers" if engine.alive else "does not answer"
+        if engine.pending:
+            words += ", something is still to be done"
+        if engine.refusals:
+            words += f", refuses {len(engine.refusals)} items"
+        say(f"  {engine.name:<10} {words}{_noted(engine.note)}")
+
+
+def _view(part: PartState) -> PartView:
+    return PartView(
+        name=part.name,
+        phase=part.phase,
+        up=part.up,
+        pid=part.pid,
+        since=part.since.isoformat(timespec="seconds"),
+        starts=part.starts,
+        adopted=part.adopted,
+        version=part.version,
+        last_exit=part.last_exit,
+    )
+
+
+def _phase(parts: tuple[PartState, ...], name: str) -> str:
+    return next((part.phase for part in parts if part.name == name), "not running")
+
+
+def _unconnected(known: ControllerStatus) -> tuple[str, ...]:
+    return () if known.nodes else ("no node has reported to the controller",)
+
+
+def _lag(lag: Lag) -> str:
+    return f"{lag.node} lags: it is at revision {lag.revision}"
+
+
+def _refusal(refusal: ItemRefusal) -> str:
+    return f"{refusal.engine} on {refusal.node} refuses {refusal.key}: {refusal.reason}"
+
+
+def _noted(note: str) -> str:
+    return f" ({note})" if note else ""

@@ -1,0 +1,213 @@
+"""``rempart zone``: domains whose DNS is answered here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rempart.cli.files import read_text
+from rempart.cli.output import document, json_option, note, say, table, working
+from rempart.cli.results import delegation_lines, finish
+from rempart.cli.session import Session, pass_session
+from rempart.controller.admin_api.messages import (
+    Dnssec,
+    DnssecAnswer,
+    ImportAnswer,
+    Made,
+    NewZone,
+    ZoneAnswer,
+    ZoneChange,
+    Zones,
+    ZoneSummary,
+)
+
+_CONFIRM = click.option("--confirm", metavar="DIGEST", help="Carry out the plan with this digest.")
+
+
+@click.group()
+def zone() -> None:
+    """Domains whose DNS is answered here."""
+
+
+@zone.command("add")
+@click.argument("name")
+@click.option("--account", metavar="NAME", help="Account that owns it.")
+@json_option
+@pass_session
+def add(session: Session, name: str, account: str | None, as_json: bool) -> None:
+    """Answer for NAME, with no records yet."""
+    with session.controller() as controller, working(f"adding {name}"):
+        answer = controller.write(ZoneAnswer, "POST", "/v1/zones", body=NewZone(name=name, account=account))
+    lines = [f"{answer.zone.name} is a zone here."]
+    finish(answer, online=controller.online, as_json=as_json, lines=lines)
+    if not as_json:
+        for line in delegation_lines(answer.zone.name, answer.nameservers):
+            say(line)
+
+
+@zone.command("list")
+@json_option
+@pass_session
+def list_(session: Session, as_json: bool) -> None:
+    """All zones."""
+    with session.controller() as controller:
+        zones = controller.ask(Zones, "/v1/zones")
+    if as_json:
+        document(zones.model_dump(mode="json"))
+        return
+    rows = [
+        (
+            one.zone.name,
+            one.zone.status.value,
+            "on" if one.zone.settings.dnssec else "off",
+            " ".join(server.name for server in one.nameservers),
+        )
+        for one in zones.zones
+    ]
+    table(("ZONE", "STATUS", "DNSSEC", "NAME SERVERS"), rows, empty="no zones yet; rempart zone add NAME")
+
+
+@zone.command("show")
+@click.argument("name")
+@json_option
+@pass_session
+def show(session: Session, name: str, as_json: bool) -> None:
+    """One zone: settings, name servers, DS."""
+    with session.controller() as controller:
+        summary = controller.ask(ZoneSummary, f"/v1/zones/{name}")
+        dnssec = controller.ask(Dnssec, f"/v1/zones/{name}/dnssec")
+    if as_json:
+        document({**summary.model_dump(mode="json"), "dnssec": dnssec.model_dump(mode="json")})
+        return
+    settings = summary.zone.settings
+    say(summary.zone.name)
+    say(f"  status       {summary.zone.status.value}{', paused' if summary.zone.paused else ''}")
+    say(f"  DNSSEC       {'on' if dnssec.enabled else 'off'}{_problem(dnssec)}")
+    say(f"  ssl          {settings.ssl.value} (for proxied records without a site)")
+    for line in delegation_lines(summary.zone.name, summary.nameservers, dnssec.ds):
+        say(line)
+
+
+@zone.command("remove")
+@click.argument("name")
+@_CONFIRM
+@json_option
+@pass_session
+def remove(session: Session, name: str, confirm: str | None, as_json: bool) -> None:
+    """Answer for NAME no longer: its records and sites are deleted."""
+    with session.controller() as controller, working(f"removing {name}"):
+        answer = controller.write(Made, "DELETE", f"/v1/zones/{name}", query={"confirm": confirm})
+    finish(answer, online=controller.online, as_json=as_json, lines=[f"{name} is no longer a zone here."])
+
+
+@zone.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--zone", "name", help="Zone to import into.  [default: the file's $ORIGIN or SOA]")
+@click.option("--replace", is_flag=True, help="Delete records that are not in the file.")
+@click.option("--dry-run", is_flag=True, help="Show the plan, change nothing.")
+@_CONFIRM
+@json_option
+@pass_session
+def import_(
+    session: Session,
+    file: Path,
+    name: str | None,
+    replace: bool,
+    dry_run: bool,
+    confirm: str | None,
+    as_json: bool,
+) -> None:
+    """Import a zone file (RFC 1035, as BIND writes it). The zone is made when there is none yet.
+
+    FILE may be - for standard input.
+    """
+    text = read_text(file, "FILE")
+    query = {
+        "zone": name,
+        "replace": "true" if replace else None,
+        "dry_run": "true" if dry_run else None,
+        "confirm": confirm,
+    }
+    with session.controller() as controller, working(f"importing {file}"):
+        answer = controller.write(
+            ImportAnswer, "POST", "/v1/zone-imports", query=query, content=text.encode("utf-8")
+        )
+    if not as_json:
+        note(answer.summary or "no change")
+    if dry_run:
+        for warning in answer.warnings:
+            note(f"rempart: warning: {warning}")
+        if as_json:
+            document(answer.model_dump(mode="json"))
+        else:
+            say("This is what would be done; nothing was changed.")
+        return
+    lines = [
+        f"{answer.zone.name} is imported.",
+        f"  zone         {'made now' if answer.zone_created else 'existed already'}",
+        f"  records      {answer.records}",
+    ]
+    finish(answer, online=controller.online, as_json=as_json, lines=lines)
+    if not as_json and answer.zone_created:
+        for line in delegation_lines(answer.zone.name, answer.nameservers):
+            say(line)
+
+
+@zone.command("export")
+@click.argument("name")
+@json_option
+@pass_session
+def export(session: Session, name: str, as_json: bool) -> None:
+    """Print the zone as a zone file (RFC 1035)."""
+    with session.controller() as controller:
+        text = controller.call("GET", f"/v1/zones/{name}/export")
+    if as_json:
+        document({"zone": name, "text": text})
+    else:
+        click.echo(text, nl=False)
+
+
+@zone.command("dnssec")
+@click.argument("name")
+@click.argument("action", type=click.Choice(["on", "off", "show"]))
+@_CONFIRM
+@json_option
+@pass_session
+def dnssec(session: Session, name: str, action: str, confirm: str | None, as_json: bool) -> None:
+    """Sign the zone (on), stop signing it (off), or show what its parent must be told (show).
+
+    Before switching off, have the registrar delete the DS, and wait until its TTL is over.
+    """
+    if action == "show":
+        with session.controller() as controller:
+            found = controller.ask(Dnssec, f"/v1/zones/{name}/dnssec")
+        if as_json:
+            document(found.model_dump(mode="json"))
+        else:
+            say(f"{found.zone}: DNSSEC is {'on' if found.enabled else 'off'}{_problem(found)}")
+            _say_ds(found.zone, found.ds)
+        return
+    with session.controller() as controller, working(f"DNSSEC {action} for {name}"):
+        answer = controller.write(
+            DnssecAnswer,
+            "PATCH",
+            f"/v1/zones/{name}/dnssec",
+            body=ZoneChange(dnssec=action == "on"),
+            query={"confirm": confirm},
+        )
+    lines = [f"{answer.zone}: DNSSEC is {action}{_problem(answer)}"]
+    finish(answer, online=controller.online, as_json=as_json, lines=lines)
+    if not as_json:
+        _say_ds(answer.zone, answer.ds)
+
+
+def _problem(found: Dnssec | DnssecAnswer) -> str:
+    return f" ({found.problem})" if found.enabled and found.problem else ""
+
+
+def _say_ds(zone: str, ds: tuple[str, ...]) -> None:
+    if ds:
+        say(f"At the registrar of {zone} set this DS:")
+    for one in ds:
+        say(f"  {one}")
