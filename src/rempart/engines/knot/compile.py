@@ -1,0 +1,293 @@
+"""What knotd is started from: ``knot.conf`` as text, and the command lines. Pure.
+
+Zones are not in this file. They are members of our own catalog zone (RFC 9432), which Knot interprets and
+keeps in its database: a zone comes and goes as one change to the catalog, with no reload and in the same way
+for us and for every secondary. The member's ``group`` property chooses the template, signed or unsigned.
+The file changes only when a secondary comes or goes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rempart.engines.contract import Refusal
+from rempart.engines.knot.catalog import SIGNED, UNSIGNED
+from rempart.model.configuration import Configuration
+from rempart.model.errors import InvalidInput
+from rempart.snapshot.items import SecondaryItem
+
+MAX_UDP_PAYLOAD = 1232
+"""Largest UDP answer, in octets: fits every path without fragments (DNS flag day 2020)."""
+TCP_IDLE_S = 5
+"""Seconds a silent TCP client is borne."""
+TCP_IO_MS = 500
+"""Milliseconds one message may take over TCP: what stands against slow clients that hold a connection."""
+CONTROL_TIMEOUT_S = 120
+"""Seconds one control command may take; signing a large zone is the slowest."""
+SLIP = 2
+"""Every second answer above the rate limit is a truncated one, so that a real resolver can come by TCP."""
+
+TSIG_ALGORITHMS = ("hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512")
+"""Algorithms Knot knows, less HMAC-MD5, which RFC 8945 section 6 says must not be used."""
+
+_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.ASCII)
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}", re.ASCII)
+
+
+def command_line(config: Configuration) -> list[str]:
+    """The command that runs knotd in the foreground, logging to standard error."""
+    return ["knotd", "-c", str(config.paths.knot_config)]
+
+
+def check_command(path: Path) -> list[str]:
+    """The command that exits with 0 when the configuration file at ``path`` is one Knot takes."""
+    return ["knotc", "-c", str(path), "conf-check"]
+
+
+def pid_file(config: Configuration) -> Path:
+    """Where knotd writes its process id.
+
+    After kill -9 the file stays behind, and knotd refuses to start while *any* process has that id: whoever
+    starts knotd, and knows that none is running, removes it first.
+    """
+    return config.paths.knot_socket.parent / "knot.pid"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A secondary as ``knot.conf`` names it; every field has been checked."""
+
+    id: str
+    address: str
+    port: int
+    tsig_name: str
+    tsig_algorithm: str
+    tsig_secret: str
+
+    @property
+    def remote(self) -> str:
+        return f"secondary-{self.id}"
+
+
+def peer(item: SecondaryItem) -> Peer:
+    """The secondary of ``item``. Raises InvalidInput when a field has no place in a configuration file."""
+    if not _ID.fullmatch(item.id):
+        raise InvalidInput("not an identifier", field="id")
+    name = item.tsig_name.rstrip(".").lower()
+    if not _NAME.fullmatch(name):
+        raise InvalidInput("not a domain name", field="tsig_name")
+    if item.tsig_algorithm not in TSIG_ALGORITHMS:
+        raise InvalidInput(f"one of {', '.join(TSIG_ALGORITHMS)} is needed", field="tsig_algorithm")
+    try:
+        if not base64.b64decode(item.tsig_secret, validate=True):
+            raise InvalidInput("empty", field="tsig_secret")
+    except (binascii.Error, ValueError):
+        raise InvalidInput("not Base64", field="tsig_secret") from None
+    try:
+        address = str(ipaddress.ip_address(item.address))
+    except ValueError:
+        raise InvalidInput("not an IP address", field="address") from None
+    if not 1 <= item.port <= 65535:
+        raise InvalidInput("not a port", field="port")
+    return Peer(item.id, address, item.port, name, item.tsig_algorithm, item.tsig_secret)
+
+
+def peers(items: Iterable[SecondaryItem]) -> tuple[tuple[Peer, ...], tuple[Refusal, ...]]:
+    """The secondaries that can be served, in the order of their ids, and those that cannot be.
+
+    A TSIG key belongs to one secondary: a second one under the same name would transfer with the first one's.
+    """
+    good: list[Peer] = []
+    refused: list[Refusal] = []
+    key_names: set[str] = set()
+    for item in sorted(items, key=lambda item: item.id):
+        try:
+            one = peer(item)
+            if one.tsig_name in key_names:
+                raise InvalidInput("another secondary has a key of this name", field="tsig_name")
+        except InvalidInput as error:
+            refused.append(Refusal(key=item.key, reason=str(error)))
+            continue
+        key_names.add(one.tsig_name)
+        good.append(one)
+    return tuple(good), tuple(refused)
+
+
+def configuration_text(config: Configuration, secondaries: Sequence[Peer], user: str | None) -> str:
+    """``knot.conf``. ``user`` is whom knotd becomes after it has bound its ports; None: it stays who it is.
+
+    Raises InvalidInput when a path or name cannot stand in the file.
+    """
+    if user is not None and not _USER.fullmatch(user):
+        raise InvalidInput("not a user name", field="users.knot")
+    return "\n".join(
+        (
+            "# Written by Rempart; changes here are lost.",
+            *_server(config, user),
+            *_modules(config),
+            *_secondaries(config, secondaries),
+            *_policy(),
+            *_templates(config, secondaries),
+            "",
+        )
+    )
+
+
+def _quoted(path: Path) -> str:
+    text = str(path)
+    if re.search(r'["\\%\x00-\x1f]', text):
+        raise InvalidInput("quotes, backslashes, % and control characters cannot be used here", field="state")
+    return f'"{text}"'
+
+
+def _server(config: Configuration, user: str | None) -> Iterable[str]:
+    paths, dns = config.paths, config.dns
+    listen = ", ".join(f'"{address}@{dns.port}"' for address in dns.listen)
+    yield from (
+        "server:",
+        '    identity: ""',
+        '    version: ""',
+        '    nsid: ""',
+        f"    rundir: {_quoted(paths.knot_socket.parent)}",
+        f"    pidfile: {_quoted(pid_file(config))}",
+    )
+    if user is not None:
+        yield f'    user: "{user}"'
+    yield from (
+        f"    listen: [{listen}]",
+        f"    udp-max-payload: {MAX_UDP_PAYLOAD}",
+        f"    tcp-idle-timeout: {TCP_IDLE_S}",
+        f"    tcp-io-timeout: {TCP_IO_MS}",
+        "control:",
+        f"    listen: {_quoted(paths.knot_socket)}",
+        f"    timeout: {CONTROL_TIMEOUT_S}",
+        "log:",
+        "  - target: stderr",
+        "    server: info",
+        # At "info" every record set would be a line; at "notice" every signed zone is one at each start.
+        "    control: error",
+        "    zone: warning",
+        "database:",
+        f"    storage: {_quoted(paths.knot_db)}",
+        # Committed means on the disk: zones have no file to be rebuilt from but the journal.
+        "    journal-db-mode: robust",
+    )
+
+
+def _modules(config: Configuration) -> Iterable[str]:
+    yield from ("mod-cookies:", "  - id: default", "    badcookie-slip: 1")
+    if config.dns.rate_limit:
+        yield from (
+            "mod-rrl:",
+            "  - id: default",
+            f"    rate-limit: {config.dns.rate_limit}",
+            f"    slip: {SLIP}",
+        )
+    yield from (
+        "mod-stats:",
+        "  - id: default",
+        "    request-protocol: on",
+        "    server-operation: on",
+        "    response-code: on",
+        "    request-bytes: on",
+        "    response-bytes: on",
+    )
+
+
+def _secondaries(config: Configuration, secondaries: Sequence[Peer]) -> Iterable[str]:
+    if not secondaries:
+        return
+    yield "key:"
+    for one in secondaries:
+        yield f'  - id: "{one.tsig_name}."'
+        yield f"    algorithm: {one.tsig_algorithm}"
+        yield f'    secret: "{one.tsig_secret}"'
+    yield "remote:"
+    for one in secondaries:
+        yield f'  - id: "{one.remote}"'
+        yield f'    address: "{one.address}@{one.port}"'
+        sources = _sources(config)
+        if sources:
+            yield f"    via: [{', '.join(sources)}]"
+        yield f'    key: "{one.tsig_name}."'
+    yield "acl:"
+    for one in secondaries:
+        yield f'  - id: "{one.remote}"'
+        yield f'    address: "{one.address}"'
+        yield f'    key: "{one.tsig_name}."'
+        yield "    action: transfer"
+
+
+def _sources(config: Configuration) -> list[str]:
+    """Where NOTIFY comes from: the addresses we listen on, as secondaries know us by no other."""
+    if any(ipaddress.ip_address(address).is_unspecified for address in config.dns.listen):
+        return []
+    return [f'"{address}"' for address in config.dns.listen]
+
+
+def _policy() -> Iterable[str]:
+    yield from (
+        "policy:",
+        f"  - id: {SIGNED}",
+        "    algorithm: ecdsap256sha256",
+        # One key that both signs the zone and is named by the parent's DS. It never rolls by itself: nobody
+        # would tell the parent, and the zone would be lost to validating resolvers.
+        "    single-type-signing: on",
+        "    ksk-lifetime: 0",
+        "    zsk-lifetime: 0",
+        "    cds-cdnskey-publish: always",
+        # NSEC would list every name of the zone to anyone who walks it. RFC 9276 section 3.1: no extra
+        # iterations, no salt.
+        "    nsec3: on",
+        "    nsec3-iterations: 0",
+        "    nsec3-salt-length: 0",
+        "    rrsig-lifetime: 14d",
+        # A week in which a dead node's secondaries still answer with valid signatures.
+        "    rrsig-refresh: 7d",
+        # RFC 6979: no random number whose weakness would give the key away.
+        "    reproducible-signing: on",
+    )
+
+
+def _templates(config: Configuration, secondaries: Sequence[Peer]) -> Iterable[str]:
+    # Cookies before the rate limit, which spares those who show a valid one; counters last, as they must be.
+    modules = [
+        "mod-cookies/default",
+        *(["mod-rrl/default"] if config.dns.rate_limit else []),
+        "mod-stats/default",
+    ]
+    remotes = ", ".join(f'"{one.remote}"' for one in secondaries)
+    common = [
+        f"    storage: {_quoted(config.paths.knot_db)}",
+        "    zonefile-sync: -1",
+        "    zonefile-load: none",
+        "    journal-content: all",
+        # +1 for each commit, from the Unix time at the zone's birth: however often a zone changes, a rebuilt
+        # database starts above it unless it averaged more than one commit a second all its life.
+        "    serial-policy: increment",
+        *([f"    notify: [{remotes}]", f"    acl: [{remotes}]"] if remotes else []),
+    ]
+    yield from ("template:", "  - id: default", f"    global-module: [{', '.join(modules)}]", *common)
+    yield from (f"  - id: {UNSIGNED}", *common)
+    yield from (f"  - id: {SIGNED}", *common, "    dnssec-signing: on", f"    dnssec-policy: {SIGNED}")
+    yield from (
+        "zone:",
+        f'  - domain: "{catalog_name(config)}."',
+        "    catalog-role: interpret",
+        f"    catalog-template: [{UNSIGNED}, {SIGNED}]",
+    )
+
+
+def catalog_name(config: Configuration) -> str:
+    """The catalog zone's name, no trailing dot. Raises InvalidInput when it is not a domain name."""
+    name = config.dns.catalog.rstrip(".").lower()
+    if not _NAME.fullmatch(name):
+        raise InvalidInput("not a domain name", field="dns.catalog")
+    return name
