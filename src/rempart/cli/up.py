@@ -1,0 +1,137 @@
+"""``rempart up``: checks this machine, then supervises all parts until it is told to end."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import rempart
+from rempart.cli.session import Session, pass_session
+from rempart.model.configuration import Configuration
+from rempart.model.errors import EnvironmentLacks
+
+if TYPE_CHECKING:
+    from rempart.node.supervisor import PartCommand
+
+ENGINE_PROGRAMS = (("haproxy", "haproxy"), ("knotd", "knot"))
+"""(program, Debian package)."""
+
+
+@click.command()
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Configuration file; the same as before the command.",
+)
+@pass_session
+def up(session: Session, config_file: Path | None) -> None:
+    """Start everything and watch over it, in the foreground.
+
+    As root on the well-known ports with a user for each part, otherwise on high ports. SIGTERM or Ctrl-C
+    lets visitors finish first; a second one does not. SIGUSR2 ends the supervisor alone: all parts go on,
+    and the next `rempart up` takes them over without a gap.
+    """
+    from rempart.node import logs, settings, state_folders
+    from rempart.node.parts import supervisor_pid, take_lock
+    from rempart.node.ports import check_ports
+    from rempart.node.supervisor import Supervisor, still_running
+
+    configuration = settings.read_configuration(config_file) if config_file else session.configuration
+    is_root = os.geteuid() == 0
+    logs.configure()
+    _check_programs()
+    owners = state_folders.prepare(configuration, is_root=is_root)
+    paths = configuration.paths
+    lock = take_lock(paths)
+    if lock is None:
+        pid = supervisor_pid(paths)
+        raise EnvironmentLacks(
+            "state folder",
+            f"Rempart is running already on {paths.root}" + (f" (supervisor pid {pid})" if pid else ""),
+            hint="rempart status shows its parts",
+        )
+    try:
+        check_ports(configuration, still_running(paths))
+        state_folders.prepare_keys(paths, owners)
+        resolved = paths.run / "configuration.json"
+        state_folders.write_private(resolved, configuration.model_dump_json().encode())
+        commands = part_commands(configuration, resolved, is_root=is_root)
+        for line in summary(configuration, is_root=is_root):
+            click.echo(line)
+        sys.stdout.flush()
+        os.chdir("/")
+        Supervisor(configuration, commands).run()
+    finally:
+        os.close(lock)
+
+
+def part_commands(
+    configuration: Configuration, resolved: Path, *, is_root: bool
+) -> Mapping[str, PartCommand]:
+    """How each part is started. ``resolved``: the file with the complete configuration."""
+    from rempart.node.engines import engine_commands
+    from rempart.node.parts import CONTROLLER, NODE
+    from rempart.node.supervisor import PartCommand
+
+    ours = _version_of(configuration)
+    # -P: whatever lies in the folder that the command was given in is not imported.
+    service = (sys.executable, "-P", "-m", "rempart", "service")
+    return {
+        CONTROLLER: PartCommand((*service, "controller", str(resolved)), ours),
+        NODE: PartCommand((*service, "node", str(resolved)), ours),
+        **engine_commands(configuration, is_root=is_root),
+    }
+
+
+def summary(configuration: Configuration, *, is_root: bool) -> Iterator[str]:
+    """What listens where and what is off, for people."""
+    from rempart.node.settings import what_is_off
+
+    edge, dns, admin = configuration.edge, configuration.dns, configuration.admin
+    rows = (
+        ("HTTP", _places(edge.listen, edge.http_port)),
+        ("HTTPS", _places(edge.listen, edge.https_port)),
+        ("DNS", _places(dns.listen, dns.port)),
+        ("metrics", f"http://{_place(admin.listen, admin.port)}/metrics"),
+        ("state", str(configuration.paths.root)),
+        ("answers", f"proxied names answer with {', '.join(edge.addresses)}"),
+    )
+    yield f"Rempart {rempart.__version__}"
+    for name, where in rows:
+        yield f"  {name:<8} {where}"
+    for words in what_is_off(configuration, is_root=is_root):
+        yield f"  {'off':<8} {words}"
+
+
+def _check_programs() -> None:
+    from rempart.node.processes import programs_missing
+
+    for program, package in programs_missing(ENGINE_PROGRAMS):
+        raise EnvironmentLacks(
+            program, f"{program} is not installed", hint=f"apt install {package}, or bin/setup"
+        )
+
+
+def _version_of(configuration: Configuration) -> str:
+    """Changes with our code and with the configuration: services of another version are replaced."""
+    digest = hashlib.sha256(configuration.model_dump_json().encode())
+    package = Path(rempart.__file__).parent
+    for source in sorted(package.rglob("*.py")):
+        found = source.stat()
+        digest.update(f"{source.relative_to(package)} {found.st_size} {found.st_mtime_ns}\n".encode())
+    return f"{rempart.__version__}+{digest.hexdigest()[:16]}"
+
+
+def _places(addresses: tuple[str, ...], port: int) -> str:
+    return ", ".join(_place(address, port) for address in addresses)
+
+
+def _place(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

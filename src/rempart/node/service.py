@@ -1,0 +1,416 @@
+"""The node at work: follows the controller's feed, keeps the last good items, makes the engines equal.
+
+Where it stands: one asyncio loop that owns all state; each engine has a thread of its own in which its
+blocking calls are made one at a time, so a slow engine delays neither the other nor the feed. What to do is
+decided in ``following.py``. Failure mode: with the controller gone it goes on from the last good items.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sqlite3
+import time
+from collections.abc import Awaitable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import structlog
+from prometheus_client.core import Metric
+
+from rempart.engines.contract import ApplyReport, Engine
+from rempart.engines.haproxy.names import Places
+from rempart.model.configuration import Configuration
+from rempart.model.errors import EnvironmentLacks, InvalidInput, RempartError
+from rempart.node import admin, following
+from rempart.node.edge_log import EdgeLog
+from rempart.node.feed_client import FeedClient
+from rempart.node.following import Following, Position, Resync, Step
+from rempart.node.last_good import LastGood
+from rempart.node.parts import read_part, read_parts
+from rempart.snapshot.feed import EngineState, NodeReport
+from rempart.snapshot.items import Delta, ItemChange
+
+REPORT_SECONDS = 15.0
+"""A node that has nothing new to say says so this often."""
+RECONNECT_SECONDS_MAX = 2.0
+REFUSED_SECONDS_MAX = 30.0
+STATISTICS_SECONDS = 1.0
+"""Statistics are asked of an engine at most this often, and waited for at most this long."""
+REASON_LENGTH_MAX = 500
+
+
+@runtime_checkable
+class Reloads(Protocol):
+    """An engine that can be made to read its boot files anew."""
+
+    def reload(self) -> None:
+        """Raises EngineRefused when it does not take them, EnvironmentLacks when it cannot be reached."""
+        ...
+
+
+@runtime_checkable
+class Counts(Protocol):
+    """An engine that has numbers of its own."""
+
+    def statistics(self) -> Iterable[Metric]:
+        """Current numbers; EnvironmentLacks when it cannot be reached."""
+        ...
+
+
+@dataclass(slots=True)
+class _Seat:
+    """One engine with its thread and what is known about it."""
+
+    engine: Engine
+    thread: ThreadPoolExecutor
+    state: Following
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    note: str = ""
+    statistics: tuple[Metric, ...] = ()
+    statistics_at: float = float("-inf")
+
+
+class NodeService:
+    """Follows one feed with some engines. ``run`` until cancelled, then ``close``."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        engines: Sequence[Engine],
+        feed: FeedClient,
+        last_good: LastGood,
+        *,
+        off: tuple[str, ...] = (),
+    ) -> None:
+        self._configuration = configuration
+        self._paths = configuration.paths
+        self._feed = feed
+        self._last_good = last_good
+        self._off = off
+        self._meters = admin.Meters()
+        self._store_thread = ThreadPoolExecutor(1, "last-good")
+        revision = last_good.revision
+        self._position = Position(revision)
+        self._seats = tuple(
+            _Seat(engine, ThreadPoolExecutor(1, engine.name), Following(engine.name, target=revision))
+            for engine in engines
+        )
+        self._controller_reachable = False
+        self._report_wanted = asyncio.Event()
+        self._log = structlog.get_logger("node")
+
+    async def run(self) -> None:
+        """All loops, until cancelled; the first that ends with an error ends all."""
+        async with asyncio.TaskGroup() as tasks:
+            for seat in self._seats:
+                tasks.create_task(self._drive(seat))
+            tasks.create_task(self._follow())
+            tasks.create_task(self._report())
+            tasks.create_task(
+                admin.serve(self._configuration.admin, admin.application(self.view, self._meters))
+            )
+            tasks.create_task(self._keep_edge_log())
+
+    async def close(self) -> None:
+        """Wait for what is under way in the threads, then let go of everything."""
+        for thread in (*(seat.thread for seat in self._seats), self._store_thread):
+            await asyncio.to_thread(thread.shutdown, wait=True, cancel_futures=True)
+        await self._feed.close()
+        self._last_good.close()
+
+    # --- the feed ------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        refused = 0
+        unreachable = 0
+        while True:
+            began = time.monotonic()
+            try:
+                delta = await self._feed.next_delta(self._position)
+            except EnvironmentLacks as error:
+                self._controller_seen(False, str(error))
+                unreachable += 1
+                await asyncio.sleep(min(0.05 * 2.0 ** min(unreachable, 10), RECONNECT_SECONDS_MAX))
+                continue
+            except InvalidInput as error:
+                # Nothing of it is used, and the node stays where it is.
+                self._meters.deltas.labels("refused").inc()
+                self._log.error("delta refused", reason=str(error)[:REASON_LENGTH_MAX])
+                refused += 1
+                await asyncio.sleep(min(0.25 * 2.0 ** min(refused, 10), REFUSED_SECONDS_MAX))
+                continue
+            unreachable = 0
+            self._controller_seen(True, "")
+            if await self._take(delta):
+                refused = 0
+                if not delta.changes and time.monotonic() - began < 0.1:
+                    # A controller that is about to end answers at once; do not turn that into a busy loop.
+                    await asyncio.sleep(0.2)
+            else:
+                refused += 1
+                await asyncio.sleep(min(0.25 * 2.0 ** min(refused - 1, 10), REFUSED_SECONDS_MAX))
+
+    async def _take(self, delta: Delta) -> bool:
+        """Take a verified delta in and tell the engines; False when it did not fit."""
+        verdict = following.fit(self._position, delta)
+        loop = asyncio.get_running_loop()
+        try:
+            if isinstance(verdict, Resync):
+                self._meters.deltas.labels("out of sequence").inc()
+                self._log.warning("asking for everything anew", reason=verdict.reason)
+                await loop.run_in_executor(self._store_thread, self._last_good.forget_revision)
+                self._position = Position(0)
+                return False
+            if not delta.changes and not verdict.full and verdict.position == self._position:
+                return True
+            began = time.monotonic()
+            effective = await loop.run_in_executor(
+                self._store_thread,
+                lambda: self._last_good.apply(delta, full=verdict.full, begins=verdict.begins),
+            )
+        except sqlite3.Error as error:
+            # A full disk. The position has not moved, so the same is asked for again.
+            self._log.error("cannot store a delta", reason=str(error))
+            return False
+        self._position = verdict.position
+        now = time.monotonic()
+        self._meters.deltas.labels("taken").inc()
+        if effective or not verdict.full:
+            self._log.info(
+                "following",
+                revision=self._position.revision,
+                changes=len(effective),
+                full=verdict.full,
+                more=delta.more,
+                ms=round((now - began) * 1000, 1),
+            )
+        for seat in self._seats:
+            seat.state = following.changed(seat.state, effective, self._position.revision, now)
+            seat.wake.set()
+        self._report_wanted.set()
+        return True
+
+    def _controller_seen(self, reachable: bool, reason: str) -> None:
+        if reachable is not self._controller_reachable:
+            self._controller_reachable = reachable
+            if reachable:
+                self._log.info("controller reached")
+                self._report_wanted.set()
+            else:
+                self._log.warning("controller lost, going on with the last good items", reason=reason)
+
+    # --- engines -------------------------------------------------------------------------------
+
+    async def _drive(self, seat: _Seat) -> None:
+        while True:
+            now = time.monotonic()
+            step = following.next_step(seat.state, now)
+            if step is None:
+                seat.wake.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(seat.wake.wait(), max(0.005, following.next_due(seat.state) - now))
+                continue
+            before = self._engine_state(seat), seat.state.revision
+            await self._carry_out(seat, step)
+            if (self._engine_state(seat), seat.state.revision) != before:
+                self._report_wanted.set()
+
+    async def _carry_out(self, seat: _Seat, step: Step) -> None:
+        seat.state, changes = following.begun(seat.state, step)
+        target = seat.state.target
+        began = time.monotonic()
+        try:
+            outcome = await asyncio.get_running_loop().run_in_executor(
+                seat.thread, self._blocking, seat.engine, step, changes
+            )
+        except EnvironmentLacks as error:
+            self._failed(seat, step, False, str(error))
+            return
+        except RempartError as error:
+            self._failed(seat, step, True, str(error))
+            return
+        except Exception as error:
+            # A fault of ours in one engine's controller must not end the node and with it the other engine.
+            self._log.exception("fault", engine=seat.engine.name, step=step.name)
+            self._failed(seat, step, True, f"{type(error).__name__}: {error}")
+            return
+        now = time.monotonic()
+        self._meters.step_seconds.labels(seat.engine.name, step.name.lower()).observe(now - began)
+        match outcome:
+            case ApplyReport():
+                self._log_applied(seat, step, changes, outcome, now - began)
+                seat.state = following.carried_out(seat.state, step, changes, outcome, target, now)
+                seat.note = ""
+            case _Looked():
+                if outcome.alive is not bool(seat.state.alive):
+                    self._log.info(
+                        "engine answers" if outcome.alive else "engine gone", engine=seat.engine.name
+                    )
+                    seat.note = "" if outcome.alive else "does not answer"
+                seat.state = following.checked(seat.state, outcome.alive, outcome.instance, now)
+            case None if step is Step.RELOAD:
+                self._log.info("reloaded", engine=seat.engine.name, ms=round((now - began) * 1000))
+                seat.state = following.reloaded(seat.state, now - began, now)
+            case None:
+                seat.state = following.boot_files_written(seat.state, now - began, now)
+
+    def _blocking(
+        self, engine: Engine, step: Step, changes: tuple[ItemChange, ...]
+    ) -> ApplyReport | _Looked | None:
+        """A step, in the engine's thread."""
+        match step:
+            case Step.CHECK:
+                record = read_part(self._paths, engine.name)
+                return _Looked(engine.alive(), record.process if record else None)
+            case Step.APPLY | Step.RETRY:
+                return engine.apply(changes, self._last_good)
+            case Step.RECONCILE:
+                return engine.reconcile(self._last_good)
+            case Step.WRITE_BOOT_FILES:
+                engine.write_boot_files(self._last_good)
+            case Step.RELOAD:
+                engine.write_boot_files(self._last_good)
+                if isinstance(engine, Reloads):
+                    engine.reload()
+        return None
+
+    def _failed(self, seat: _Seat, step: Step, reachable: bool, reason: str) -> None:
+        seat.note = reason[:REASON_LENGTH_MAX]
+        self._meters.step_failures.labels(seat.engine.name, step.name.lower()).inc()
+        self._log.warning("step failed", engine=seat.engine.name, step=step.name.lower(), reason=seat.note)
+        seat.state = following.failed(seat.state, step, reachable, time.monotonic())
+
+    def _log_applied(
+        self, seat: _Seat, step: Step, changes: tuple[ItemChange, ...], report: ApplyReport, took: float
+    ) -> None:
+        known = seat.state.refusals
+        for refusal in report.refusals:
+            self._meters.refused_items.labels(seat.engine.name).inc()
+            if known.get(refusal.key) != refusal.reason:
+                self._log.warning(
+                    "item refused",
+                    engine=seat.engine.name,
+                    item=refusal.key,
+                    reason=refusal.reason[:REASON_LENGTH_MAX],
+                )
+        if report.commands or report.refusals or report.needs_reload:
+            self._log.info(
+                "applied",
+                engine=seat.engine.name,
+                step=step.name.lower(),
+                changes=len(changes),
+                commands=report.commands,
+                refusals=len(report.refusals),
+                pending=report.pending,
+                needs_reload=report.needs_reload,
+                ms=round(took * 1000, 1),
+            )
+
+    # --- what others see -----------------------------------------------------------------------
+
+    async def _report(self) -> None:
+        lost = False
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._report_wanted.wait(), REPORT_SECONDS)
+            self._report_wanted.clear()
+            try:
+                await self._feed.report(self._node_report())
+                lost = False
+            except EnvironmentLacks as error:
+                if not lost and self._controller_reachable:
+                    self._log.warning("report not delivered", reason=str(error))
+                lost = True
+                # The state is told in full each time, so the next report makes up for this one.
+                await asyncio.sleep(0.5)
+                if self._controller_reachable:
+                    self._report_wanted.set()
+
+    def _node_report(self) -> NodeReport:
+        followed = [seat.state.revision for seat in self._seats if seat.state.alive]
+        return NodeReport(
+            node=self._configuration.node_name,
+            at=datetime.now(UTC),
+            revision=min(followed, default=self._position.revision),
+            items=sum(self._last_good.counts().values()),
+            engines=tuple(self._engine_state(seat) for seat in self._seats),
+            off=self._off,
+        )
+
+    def _engine_state(self, seat: _Seat) -> EngineState:
+        state = seat.state
+        refusals = tuple((key, why[:REASON_LENGTH_MAX]) for key, why in state.refusals.items())
+        return EngineState(
+            name=state.name,
+            alive=bool(state.alive),
+            refusals=refusals[: following.REFUSALS_MAX],
+            pending=state.pending,
+            note=seat.note,
+        )
+
+    async def view(self) -> admin.NodeView:
+        """The node now, with the engines' own numbers as far as they can be had at once."""
+        await asyncio.gather(*(self._refresh_statistics(seat) for seat in self._seats))
+        return admin.NodeView(
+            revision=self._position.revision,
+            controller_reachable=self._controller_reachable,
+            items=tuple(self._last_good.counts().items()),
+            engines=tuple(self._engine_state(seat) for seat in self._seats),
+            engine_revisions=tuple((seat.state.name, seat.state.revision) for seat in self._seats),
+            parts=read_parts(self._paths),
+            statistics=tuple(metric for seat in self._seats for metric in seat.statistics),
+        )
+
+    async def _refresh_statistics(self, seat: _Seat) -> None:
+        engine, now = seat.engine, time.monotonic()
+        if not isinstance(engine, Counts) or now - seat.statistics_at < STATISTICS_SECONDS:
+            return
+        seat.statistics_at = now
+        if not seat.state.alive:
+            seat.statistics = ()
+            return
+
+        def ask() -> tuple[Metric, ...]:
+            return tuple(engine.statistics())
+
+        with contextlib.suppress(TimeoutError, RempartError):
+            asked = asyncio.get_running_loop().run_in_executor(seat.thread, ask)
+            seat.statistics = await asyncio.wait_for(asked, STATISTICS_SECONDS)
+
+    async def _keep_edge_log(self) -> None:
+        socket_path = Path(Places.of(self._paths).log_socket)
+        try:
+            edge_log = EdgeLog(socket_path, self._paths.log / "edge.log")
+        except OSError as error:
+            self._log.error("no edge log", reason=str(error))
+            return
+        edge_log.start(asyncio.get_running_loop())
+        counted = 0
+        try:
+            while True:
+                await asyncio.sleep(1.0)
+                self._meters.log_lines.inc(edge_log.lines - counted)
+                counted = edge_log.lines
+        finally:
+            edge_log.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    alive: bool
+    instance: object
+
+
+async def until_told_to_end(work: Awaitable[None]) -> None:
+    """Run ``work`` until it ends or SIGTERM or SIGINT asks for it."""
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

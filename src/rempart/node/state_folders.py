@@ -1,0 +1,188 @@
+"""The state folder as ``StatePaths`` describes it: folders, their owners and modes, and the feed's keys.
+
+Where it stands: the supervisor makes it so before anything starts. Folders below it belong to the parts'
+users, who may be compromised; so root opens them without following links and changes what it has opened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from rempart.model.configuration import Configuration, StatePaths
+from rempart.model.errors import EnvironmentLacks
+from rempart.node.parts import parts_folder
+from rempart.node.privileges import primary_group_id, user_id
+from rempart.snapshot.signing import new_key_pair, private_key
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """User and group numbers of the parts. Without root all of them are whoever started."""
+
+    controller: tuple[int, int]
+    node: tuple[int, int]
+    haproxy: tuple[int, int]
+    knot: tuple[int, int]
+
+    @classmethod
+    def of(cls, configuration: Configuration, *, is_root: bool) -> Owners:
+        """EnvironmentLacks naming the first user that does not exist."""
+        if not is_root:
+            me = (os.geteuid(), os.getegid())
+            return cls(me, me, me, me)
+        users = configuration.users
+        return cls(
+            *((user_id(name), primary_group_id(name)) for name in (users.controller, users.node)),
+            *((user_id(name), primary_group_id(name)) for name in (users.haproxy, users.knot)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder that must exist like this."""
+
+    path: Path
+    owner: int
+    group: int
+    mode: int
+
+
+def folders(paths: StatePaths, owners: Owners) -> tuple[Folder, ...]:
+    """All of them, parents first.
+
+    Two carry the set-group-ID bit, so that what is made in them belongs to the group that must reach it
+    without its maker being a member: sockets in ``run/controller`` (the feed's, opened to the node by mode
+    660, while the admin socket stays at 600), and the files knotd reads.
+    """
+    root = (os.geteuid(), os.getegid())
+    node_user, node_group = owners.node
+    return (
+        Folder(paths.root, *root, 0o755),
+        Folder(paths.controller, *owners.controller, 0o700),
+        Folder(paths.node, *owners.node, 0o700),
+        Folder(paths.haproxy, *owners.node, 0o700),
+        Folder(paths.knot, node_user, owners.knot[1], 0o2750),
+        Folder(paths.knot_db, *owners.knot, 0o700),
+        Folder(paths.log, *root, 0o755),
+        Folder(paths.run, *root, 0o755),
+        Folder(parts_folder(paths), *root, 0o755),
+        Folder(paths.run / "controller", owners.controller[0], node_group, 0o2710),
+        # HAProxy's workers, no longer root, send their log lines to the node's socket in here.
+        Folder(paths.run / "node", node_user, owners.haproxy[1], 0o2750),
+        Folder(paths.run / "haproxy", *owners.haproxy, 0o750),
+        Folder(paths.run / "knot", *owners.knot, 0o750),
+    )
+
+
+def prepare(configuration: Configuration, *, is_root: bool) -> Owners:
+    """Make the state folder ready; applying it twice changes nothing.
+
+    Raises EnvironmentLacks when a user is missing or a folder cannot be made.
+    """
+    owners = Owners.of(configuration, is_root=is_root)
+    paths = configuration.paths
+    try:
+        paths.root.parent.mkdir(parents=True, exist_ok=True)
+        for folder in folders(paths, owners):
+            _make(folder)
+        if is_root:
+            # The operator's offline commands run as root and may have made files in here.
+            hand_over(paths.controller, owners.controller)
+        _make_file(paths.log / "edge.log", *owners.node, 0o640)
+    except OSError as error:
+        raise EnvironmentLacks(
+            str(error.filename or paths.root),
+            f"cannot prepare {error.filename or paths.root}: {error.strerror}",
+        ) from error
+    return owners
+
+
+def prepare_keys(paths: StatePaths, owners: Owners) -> None:
+    """The pair that deltas are signed with: the private key is the controller's, the public one the node's.
+
+    Made at the first start. The public half is written again whenever it does not fit the private one.
+    """
+    secret = paths.controller / "feed.key"
+    if not secret.exists():
+        private_pem, _ = new_key_pair()
+        _write_new(secret, private_pem, *owners.controller, 0o600)
+    public_pem = (
+        private_key(secret.read_bytes())
+        .public_key()
+        .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    )
+    known = paths.feed_public_key
+    if known.is_symlink() or not known.exists() or known.read_bytes() != public_pem:
+        _write_new(known, public_pem, *owners.node, 0o600)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace a file of our own that nobody else may read."""
+    _write_new(path, content, os.geteuid(), os.getegid(), 0o600)
+
+
+def _make(folder: Folder) -> None:
+    with contextlib.suppress(FileExistsError):
+        folder.path.mkdir(mode=0o700)
+    descriptor = os.open(folder.path, _FOLDER)
+    try:
+        _set(descriptor, folder.owner, folder.group, folder.mode)
+    finally:
+        os.close(descriptor)
+
+
+def _make_file(path: Path, owner: int, group: int, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, mode)
+    try:
+        _set(descriptor, owner, group, mode)
+    finally:
+        os.close(descriptor)
+
+
+def _write_new(path: Path, content: bytes, owner: int, group: int, mode: int) -> None:
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        _set(descriptor, owner, group, mode)
+        os.write(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    fresh.replace(path)
+
+
+def _set(descriptor: int, owner: int, group: int, mode: int) -> None:
+    now = os.fstat(descriptor)
+    if (now.st_uid, now.st_gid) != (owner, group):
+        os.fchown(descriptor, owner, group)
+    if stat.S_IMODE(os.fstat(descriptor).st_mode) != mode:
+        os.fchmod(descriptor, mode)
+
+
+def hand_over(folder: Path, owner: tuple[int, int]) -> None:
+    """Give root's files in a part's folder to the part. Never a file with a second name elsewhere.
+
+    Every step goes by descriptor: the folder's owner could put a link where a folder was a moment ago.
+    """
+    for _, names, files, place in os.fwalk(folder, follow_symlinks=False):
+        for name in (*names, *files):
+            try:
+                descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=place)
+            except OSError:  # a link, a socket, or gone
+                continue
+            try:
+                found = os.fstat(descriptor)
+                plain = stat.S_ISDIR(found.st_mode) or (stat.S_ISREG(found.st_mode) and found.st_nlink == 1)
+                if found.st_uid == 0 and plain:
+                    os.fchown(descriptor, *owner)
+            finally:
+                os.close(descriptor)

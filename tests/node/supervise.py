@@ -1,0 +1,52 @@
+"""A supervisor over four small processes, for test_supervisor.py: ``python -m tests.node.supervise STATE VERSION``.
+
+The parts stand for their engines only in that they live, ignore or take signals, and die; everything about
+supervising them is real.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rempart.model.configuration import Configuration
+from rempart.node import logs, state_folders
+from rempart.node.parts import take_lock
+from rempart.node.supervisor import PartCommand, Supervisor
+
+LIVE = """
+import signal, sys, time
+def end(number, frame):
+    print("ended by", signal.Signals(number).name, flush=True)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+signal.signal(signal.SIGUSR1, end)
+print("begun", flush=True)
+while True:
+    time.sleep(60)
+"""
+
+
+def main(state: Path, version: str) -> None:
+    configuration = Configuration(state=state)
+    logs.configure()
+    state_folders.prepare(configuration, is_root=False)
+    if take_lock(configuration.paths) is None:
+        sys.exit(3)
+
+    def part(name: str, boot_file: Path | None = None) -> PartCommand:
+        used = "engine" if boot_file else version
+        return PartCommand((sys.executable, "-c", LIVE, str(state), name), used, boot_file)
+
+    paths = configuration.paths
+    commands = {
+        "controller": part("controller"),
+        "node": part("node"),
+        "haproxy": part("haproxy", paths.haproxy_config),
+        "knot": part("knot", paths.knot_config),
+    }
+    Supervisor(configuration, commands).run()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

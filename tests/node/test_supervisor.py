@@ -1,0 +1,204 @@
+"""The supervisor over real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rempart.model.configuration import StatePaths
+from rempart.node.parts import PARTS, read_part, read_parts, supervisor_pid
+from tests.node.conftest import eventually
+
+Begin = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def begin(state: Path) -> Iterator[Begin]:
+    """Starts a supervisor over the state folder."""
+    with ExitStack() as stack:
+
+        def start(version: str = "1") -> subprocess.Popen[bytes]:
+            with (state.parent / "supervisor.log").open("ab") as log:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "tests.node.supervise", str(state), version],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                )
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+@pytest.fixture
+def paths(state: Path) -> StatePaths:
+    return StatePaths(root=state)
+
+
+def up(paths: StatePaths) -> dict[str, int]:
+    """Process numbers of all parts, once all run and have begun."""
+
+    def look() -> dict[str, int]:
+        parts = {part.name: part.pid for part in read_parts(paths) if part.up and part.pid}
+        begun = all("begun" in log(paths, name) for name in parts)
+        return parts if len(parts) == len(PARTS) and begun else {}
+
+    return eventually(look)
+
+
+def log(paths: StatePaths, name: str) -> str:
+    path = paths.log / f"{name}.log"
+    return path.read_text() if path.exists() else ""
+
+
+def boot_files(paths: StatePaths) -> None:
+    eventually(lambda: paths.knot.exists() and paths.haproxy.exists() and paths.run.exists())
+    paths.haproxy_config.touch()
+    paths.knot_config.touch()
+
+
+def test_engines_wait_for_their_boot_files(begin: Begin, paths: StatePaths) -> None:
+    begin()
+    eventually(lambda: [part.phase for part in read_parts(paths)] == ["running", "running", "idle", "idle"])
+    boot_files(paths)
+    up(paths)
+
+
+def test_a_killed_part_is_back_at_once_and_the_others_stay(begin: Begin, paths: StatePaths) -> None:
+    begin()
+    boot_files(paths)
+    before = up(paths)
+    for name in PARTS:
+        os.kill(before[name], signal.SIGKILL)
+        eventually(
+            lambda name=name: (read_part(paths, name) or read_parts(paths)[0]).pid not in (None, before[name])
+        )  # type: ignore[misc]
+    after = up(paths)
+    assert all(after[name] != before[name] for name in PARTS)
+    record = read_part(paths, "knot")
+    assert record is not None
+    assert record.last_exit == "killed by SIGKILL"
+    assert record.starts == 2
+
+
+def test_parts_outlive_their_supervisor_and_the_next_one_adopts_them(begin: Begin, paths: StatePaths) -> None:
+    first = begin()
+    boot_files(paths)
+    before = up(paths)
+    first.kill()
+    first.wait()
+    assert supervisor_pid(paths) is None
+    assert {part.name: part.pid for part in read_parts(paths)} == before
+
+    second = begin()
+    eventually(lambda: supervisor_pid(paths) == second.pid)
+    eventually(lambda: all(part.adopted for part in read_parts(paths)))
+    assert up(paths) == before
+
+    # What was adopted is watched like a child.
+    os.kill(before["haproxy"], signal.SIGKILL)
+    eventually(lambda: up(paths)["haproxy"] != before["haproxy"])
+    assert {k: v for k, v in up(paths).items() if k != "haproxy"} == {
+        k: v for k, v in before.items() if k != "haproxy"
+    }
+
+
+def test_a_part_without_a_record_is_found_by_its_environment(begin: Begin, paths: StatePaths) -> None:
+    first = begin()
+    boot_files(paths)
+    before = up(paths)
+    first.kill()
+    first.wait()
+    (paths.run / "parts" / "knot.json").unlink()
+    begin()
+    eventually(lambda: (part := read_part(paths, "knot")) is not None and part.adopted)
+    assert up(paths)["knot"] == before["knot"]
+
+
+def test_services_of_another_version_are_replaced_and_engines_are_not(
+    begin: Begin, paths: StatePaths
+) -> None:
+    first = begin("1")
+    boot_files(paths)
+    before = up(paths)
+    first.kill()
+    first.wait()
+    begin("2")
+    eventually(lambda: all(part.version in ("2", "engine") and part.pid for part in read_parts(paths)))
+    after = up(paths)
+    assert {name for name in PARTS if after[name] != before[name]} == {"controller", "node"}
+    assert log(paths, "node").splitlines() == ["begun", "ended by SIGTERM", "begun"]
+
+
+def test_a_record_of_a_process_number_that_was_given_away_is_not_believed(
+    begin: Begin, paths: StatePaths
+) -> None:
+    first = begin()
+    boot_files(paths)
+    up(paths)
+    first.terminate()
+    first.wait()
+    # The next life of the record: some other process, here the one that runs this test.
+    path = paths.run / "parts" / "knot.json"
+    record = read_part(paths, "knot")
+    assert record is not None
+    me = psutil.Process().pid
+    path.write_text(
+        record.model_dump_json().replace('"process":null', f'"process":{{"pid":{me},"started":1,"boot":"x"}}')
+    )
+    begin()
+    assert up(paths)["knot"] != me
+
+
+def test_draining_stops_visitors_first_and_leaves_nothing(begin: Begin, paths: StatePaths) -> None:
+    supervisor = begin()
+    boot_files(paths)
+    before = up(paths)
+    supervisor.terminate()
+    assert supervisor.wait(timeout=20) == 0
+    assert not any(psutil.pid_exists(pid) for pid in before.values())
+    assert log(paths, "haproxy").splitlines() == ["begun", "ended by SIGUSR1"]
+    assert log(paths, "knot").splitlines() == ["begun", "ended by SIGTERM"]
+    assert [part.phase for part in read_parts(paths)] == ["stopped"] * 4
+    words = (paths.root.parent / "supervisor.log").read_text()
+    ends = [words.index(f'"part": "{name}", "how": "exit status 0"') for name in ("haproxy", "knot", "node")]
+    assert ends == sorted(ends)
+
+
+def test_handing_over_leaves_all_parts(begin: Begin, paths: StatePaths) -> None:
+    supervisor = begin()
+    boot_files(paths)
+    before = up(paths)
+    supervisor.send_signal(signal.SIGUSR2)
+    assert supervisor.wait(timeout=20) == 0
+    assert up(paths) == before
+
+
+def test_only_one_supervisor_for_a_state_folder(begin: Begin, paths: StatePaths) -> None:
+    first = begin()
+    eventually(lambda: supervisor_pid(paths) == first.pid)
+    assert begin().wait(timeout=20) == 3
+    assert supervisor_pid(paths) == first.pid
+
+
+def test_a_part_that_cannot_live_is_not_tried_all_the_time(begin: Begin, paths: StatePaths) -> None:
+    begin()
+    boot_files(paths)
+    up(paths)
+    for _ in range(4):
+        process = eventually(lambda: read_part(paths, "knot"))
+        before = eventually(lambda: (part := read_part(paths, "knot")) and part.pid)
+        assert process is not None
+        os.kill(before, signal.SIGKILL)
+        eventually(lambda before=before: (part := read_part(paths, "knot")) and part.pid != before)  # type: ignore[misc]
+    assert "waiting before the next start" in (paths.root.parent / "supervisor.log").read_text()
