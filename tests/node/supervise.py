@@ -1,4 +1,4 @@
-"""A supervisor over four small processes, for test_supervisor.py: ``python -m tests.node.supervise STATE VERSION``.
+"""A supervisor over four small processes: ``python -m tests.node.supervise STATE VERSION``.
 
 The parts stand for their engines only in that they live, ignore or take signals, and die; everything about
 supervising them is real.

@@ -163,12 +163,12 @@ def test_no_sequence_starts_a_part_twice(script: list[tuple[float, Event]]) -> N
         for instruction in instructions:
             assert not finished
             match instruction:
-                case Start(part) | Adopt(part):
-                    assert not lives[part]
+                case Start(name) | Adopt(name):
+                    assert not lives[name]
                     assert not draining
-                    lives[part] = True
-                case Send(part, _):
-                    assert lives[part]
+                    lives[name] = True
+                case Send(name, _):
+                    assert lives[name]
                 case Finish():
                     assert isinstance(event, HandOver) or not any(lives.values())
                     finished = True

@@ -56,6 +56,18 @@ def up(paths: StatePaths) -> dict[str, int]:
     return eventually(look)
 
 
+def pid_of(paths: StatePaths, name: str) -> int:
+    """The process number of a part; 0 while it has none."""
+    part = read_part(paths, name)
+    return (part.pid if part else None) or 0
+
+
+def another(paths: StatePaths, name: str, than: int) -> int:
+    """The process number of a part once it is another than ``than``."""
+    eventually(lambda: pid_of(paths, name) not in (0, than))
+    return pid_of(paths, name)
+
+
 def log(paths: StatePaths, name: str) -> str:
     path = paths.log / f"{name}.log"
     return path.read_text() if path.exists() else ""
@@ -80,9 +92,7 @@ def test_a_killed_part_is_back_at_once_and_the_others_stay(begin: Begin, paths: 
     before = up(paths)
     for name in PARTS:
         os.kill(before[name], signal.SIGKILL)
-        eventually(
-            lambda name=name: (read_part(paths, name) or read_parts(paths)[0]).pid not in (None, before[name])
-        )  # type: ignore[misc]
+        another(paths, name, than=before[name])
     after = up(paths)
     assert all(after[name] != before[name] for name in PARTS)
     record = read_part(paths, "knot")
@@ -137,7 +147,7 @@ def test_services_of_another_version_are_replaced_and_engines_are_not(
     eventually(lambda: all(part.version in ("2", "engine") and part.pid for part in read_parts(paths)))
     after = up(paths)
     assert {name for name in PARTS if after[name] != before[name]} == {"controller", "node"}
-    assert log(paths, "node").splitlines() == ["begun", "ended by SIGTERM", "begun"]
+    eventually(lambda: log(paths, "node").splitlines() == ["begun", "ended by SIGTERM", "begun"])
 
 
 def test_a_record_of_a_process_number_that_was_given_away_is_not_believed(
@@ -196,9 +206,8 @@ def test_a_part_that_cannot_live_is_not_tried_all_the_time(begin: Begin, paths: 
     boot_files(paths)
     up(paths)
     for _ in range(4):
-        process = eventually(lambda: read_part(paths, "knot"))
-        before = eventually(lambda: (part := read_part(paths, "knot")) and part.pid)
-        assert process is not None
+        eventually(lambda: pid_of(paths, "knot"))
+        before = pid_of(paths, "knot")
         os.kill(before, signal.SIGKILL)
-        eventually(lambda before=before: (part := read_part(paths, "knot")) and part.pid != before)  # type: ignore[misc]
+        another(paths, "knot", than=before)
     assert "waiting before the next start" in (paths.root.parent / "supervisor.log").read_text()
