@@ -1,0 +1,88 @@
+"""What all intents share: the store, the configuration, the clock, and who is told of a commit."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from sqlalchemy.orm import Session
+
+from rempart.controller.intents.actor import Actor, ActorKind
+from rempart.controller.intents.transaction import Transaction
+from rempart.controller.store.database import Store
+from rempart.controller.store.tables import CounterRow, ZoneRow
+from rempart.model.configuration import Configuration
+from rempart.model.errors import InvalidInput, NotFound
+from rempart.snapshot.surroundings import Surroundings
+
+T = TypeVar("T")
+PER_PAGE_MAX = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a list: ``page`` counts from 1."""
+
+    items: tuple[T, ...]
+    total: int
+    page: int
+    per_page: int
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Handed to every kind of intent."""
+
+    store: Store
+    configuration: Configuration
+    surroundings: Surroundings
+    clock: Callable[[], datetime]
+    on_commit: Callable[[], None]
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        with self.store.reading() as session:
+            yield session
+
+    @contextmanager
+    def writing(self, actor: Actor) -> Iterator[Transaction]:
+        """One write: committed when left normally, undone otherwise."""
+        with self.store.writing() as session:
+            before = session.get_one(CounterRow, 1).revision
+            yield Transaction(
+                self.store, session, actor, self.surroundings, self.configuration.safety, self.clock()
+            )
+            after = session.get_one(CounterRow, 1).revision
+        if after != before:
+            self.on_commit()
+
+
+def fresh_id() -> str:
+    """An identifier in Cloudflare's form: 32 hexadecimal digits."""
+    return secrets.token_hex(16)
+
+
+def zone_row(session: Session, zone_id: str, actor: Actor | None = None) -> ZoneRow:
+    """The zone; NotFound when there is none, or when it is not the actor's to know of."""
+    row = session.get(ZoneRow, zone_id)
+    foreign = (
+        row is not None
+        and actor is not None
+        and actor.kind is ActorKind.TOKEN
+        and actor.account_id is not None
+        and row.account_id != actor.account_id
+    )
+    if row is None or foreign:
+        raise NotFound("no such zone", field="zone")
+    return row
+
+
+def check_page(page: int, per_page: int) -> None:
+    if page < 1:
+        raise InvalidInput("pages count from 1", field="page")
+    if not 1 <= per_page <= PER_PAGE_MAX:
+        raise InvalidInput(f"from 1 to {PER_PAGE_MAX}", field="per_page")

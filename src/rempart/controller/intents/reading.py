@@ -1,0 +1,152 @@
+"""A zone's rows as compilations read them (``snapshot.dependencies.ZoneView``): by name, or all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
+
+from rempart.controller.store import views
+from rempart.controller.store.tables import RecordRow, ResolutionRow, SiteRow, ZoneRow, reversed_name
+from rempart.model.records import RecordFields, RecordType
+from rempart.model.sites import Site
+from rempart.model.zones import Zone
+from rempart.snapshot.dependencies import Resolution, ancestors
+
+CHUNK = 500
+"""Names in one query: well under SQLite's limit on variables in a statement (32,766)."""
+
+_COLUMNS = (
+    RecordRow.name,
+    RecordRow.type,
+    RecordRow.content,
+    RecordRow.rdata,
+    RecordRow.priority,
+    RecordRow.ttl,
+    RecordRow.proxied,
+    RecordRow.flatten_cname,
+)
+
+
+def chunks(names: Iterable[str], size: int = CHUNK) -> Iterator[list[str]]:
+    """``names`` in lists of ``size``."""
+    rest = iter(names)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+class Resolutions:
+    """Outside names' addresses, each read once in a transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._known: dict[str, Resolution | None] = {}
+
+    def get(self, name: str) -> Resolution | None:
+        if name not in self._known:
+            row = self._session.get(ResolutionRow, name)
+            asked = row is not None and row.asked
+            self._known[name] = (
+                Resolution(name=name, addresses=tuple(row.addresses), ttl=row.ttl) if row and asked else None
+            )
+        return self._known[name]
+
+
+class StoredZone:
+    """One zone's rows as of now in the transaction; what was read is remembered."""
+
+    def __init__(self, session: Session, zone: Zone, resolutions: Resolutions) -> None:
+        self._session = session
+        self._zone = zone
+        self._resolutions = resolutions
+        self._records: dict[str, list[RecordFields]] = {}
+        self._sites: dict[str, Site | None] = {}
+        self._children: tuple[str, ...] | None = None
+        self._existing: frozenset[str] | None = None
+        """All names of the zone and those above them, once everything was read."""
+
+    @property
+    def zone(self) -> Zone:
+        return self._zone
+
+    @property
+    def child_zones(self) -> Sequence[str]:
+        if self._children is None:
+            below = reversed_name(self._zone.name)
+            names = select(ZoneRow.name).where(
+                ZoneRow.reversed_name > below + ".", ZoneRow.reversed_name < below + "/"
+            )
+            self._children = tuple(self._session.scalars(names))
+        return self._children
+
+    def records(self, name: str) -> Sequence[RecordFields]:
+        self.read([name])
+        return self._records.get(name, ())
+
+    def site(self, host: str) -> Site | None:
+        self.read([host])
+        return self._sites.get(host)
+
+    def resolution(self, name: str) -> Resolution | None:
+        return self._resolutions.get(name)
+
+    def exists(self, name: str) -> bool:
+        if self._existing is not None:
+            return name in self._existing
+        return self._any_at_or_below(name)
+
+    def read(self, names: Iterable[str]) -> None:
+        """Read the rows of ``names`` that were not read yet, many at a time."""
+        if self._existing is not None:
+            return
+        for chunk in chunks(name for name in names if name not in self._records):
+            for name in chunk:
+                self._records[name] = []
+            rows = select(*_COLUMNS).where(RecordRow.zone_id == self._zone.id, RecordRow.name.in_(chunk))
+            self._keep_records(self._session.execute(rows))
+            hosts = select(SiteRow).where(SiteRow.zone_id == self._zone.id, SiteRow.host.in_(chunk))
+            self._keep_sites(self._session.scalars(hosts))
+
+    def read_all(self) -> frozenset[str]:
+        """Read everything; the names that have records or a site."""
+        self._records.clear()
+        self._sites.clear()
+        self._keep_records(self._session.execute(select(*_COLUMNS).where(RecordRow.zone_id == self._zone.id)))
+        self._keep_sites(self._session.scalars(select(SiteRow).where(SiteRow.zone_id == self._zone.id)))
+        owners = frozenset(self._records) | frozenset(self._sites)
+        self._existing = frozenset(
+            above for owner in owners for above in (*ancestors(owner, self._zone.name), self._zone.name)
+        )
+        return owners
+
+    def _keep_records(self, rows: Iterable[Row[str, str, str, str, int | None, int, bool, bool]]) -> None:
+        for name, type_, content, rdata, priority, ttl, proxied, flatten_cname in rows:
+            fields = RecordFields(
+                type=RecordType(type_),
+                name=name,
+                content=content,
+                rdata=rdata,
+                priority=priority,
+                ttl=ttl,
+                proxied=proxied,
+                flatten_cname=flatten_cname,
+            )
+            self._records.setdefault(name, []).append(fields)
+
+    def _keep_sites(self, rows: Iterable[SiteRow]) -> None:
+        for row in rows:
+            self._sites[row.host] = views.site(row)
+
+    def _any_at_or_below(self, name: str) -> bool:
+        at = reversed_name(name)
+        for row in (RecordRow, SiteRow):
+            for condition in (
+                (row.reversed_name == at,),
+                (row.reversed_name > at + ".", row.reversed_name < at + "/"),
+            ):
+                found = select(row.id).where(row.zone_id == self._zone.id, *condition).limit(1)
+                if self._session.scalars(found).first() is not None:
+                    return True
+        return False

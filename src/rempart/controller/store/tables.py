@@ -1,0 +1,235 @@
+"""The tables. Names and columns change only together with a migration (a test compares the two)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, ForeignKey, Index, Integer, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+
+class Instant(TypeDecorator[datetime]):
+    """A point in time: aware and UTC in Python, on every database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a point in time needs a time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def ordered_text() -> String:
+    """Text compared byte by byte, whatever the database's locale, so that prefixes are ranges."""
+    return String().with_variant(String(collation="C"), "postgresql")
+
+
+def reversed_name(name: str) -> str:
+    """``www.example.org`` → ``org.example.www``: what lies below a name is one range of the index."""
+    return ".".join(reversed(name.split(".")))
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class AccountRow(Base):
+    __tablename__ = "accounts"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    created_on: Mapped[datetime] = mapped_column(Instant)
+
+
+class TokenRow(Base):
+    __tablename__ = "tokens"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str]
+    sha256: Mapped[str] = mapped_column(unique=True)
+    created_on: Mapped[datetime] = mapped_column(Instant)
+    expires_on: Mapped[datetime | None] = mapped_column(Instant)
+    revoked: Mapped[bool] = mapped_column(default=False)
+
+
+class ZoneRow(Base):
+    __tablename__ = "zones"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    reversed_name: Mapped[str] = mapped_column(ordered_text(), index=True)
+    status: Mapped[str]
+    paused: Mapped[bool]
+    settings: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_on: Mapped[datetime] = mapped_column(Instant)
+    modified_on: Mapped[datetime] = mapped_column(Instant)
+
+
+class RecordRow(Base):
+    __tablename__ = "records"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    zone_id: Mapped[str] = mapped_column(ForeignKey("zones.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(ordered_text())
+    reversed_name: Mapped[str] = mapped_column(ordered_text())
+    type: Mapped[str]
+    content: Mapped[str] = mapped_column(Text)
+    rdata: Mapped[str] = mapped_column(Text)
+    data: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    priority: Mapped[int | None]
+    ttl: Mapped[int]
+    proxied: Mapped[bool]
+    flatten_cname: Mapped[bool]
+    comment: Mapped[str | None] = mapped_column(Text)
+    tags: Mapped[list[str]] = mapped_column(JSON)
+    created_on: Mapped[datetime] = mapped_column(Instant)
+    modified_on: Mapped[datetime] = mapped_column(Instant)
+
+    __table_args__ = (
+        Index("records_by_name", "zone_id", "name", "type", "id"),
+        Index("records_by_reversed_name", "zone_id", "reversed_name"),
+    )
+
+
+class SiteRow(Base):
+    __tablename__ = "sites"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    zone_id: Mapped[str] = mapped_column(ForeignKey("zones.id", ondelete="CASCADE"))
+    host: Mapped[str] = mapped_column(ordered_text(), unique=True)
+    reversed_name: Mapped[str] = mapped_column(ordered_text())
+    origins: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    https_redirect: Mapped[bool]
+    limits: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_on: Mapped[datetime] = mapped_column(Instant)
+    modified_on: Mapped[datetime] = mapped_column(Instant)
+
+    __table_args__ = (Index("sites_by_reversed_name", "zone_id", "reversed_name"),)
+
+
+class CertificateRow(Base):
+    __tablename__ = "certificates"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    hosts: Mapped[list[str]] = mapped_column(JSON)
+    chain_pem: Mapped[str] = mapped_column(Text)
+    sealed_key: Mapped[str] = mapped_column(Text)
+    source: Mapped[str]
+    not_before: Mapped[datetime] = mapped_column(Instant)
+    not_after: Mapped[datetime] = mapped_column(Instant)
+    created_on: Mapped[datetime] = mapped_column(Instant)
+
+
+class CertificateHostRow(Base):
+    __tablename__ = "certificate_hosts"
+
+    host: Mapped[str] = mapped_column(primary_key=True)
+    certificate_id: Mapped[str] = mapped_column(
+        ForeignKey("certificates.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class SecondaryRow(Base):
+    __tablename__ = "secondaries"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    address: Mapped[str]
+    port: Mapped[int]
+    ns_name: Mapped[str | None]
+    tsig_name: Mapped[str] = mapped_column(unique=True)
+    tsig_algorithm: Mapped[str]
+    sealed_secret: Mapped[str] = mapped_column(Text)
+    created_on: Mapped[datetime] = mapped_column(Instant)
+
+    __table_args__ = (Index("secondaries_by_address", "address", "port", unique=True),)
+
+
+class ResolutionRow(Base):
+    """What is known about an outside name; ``answered_at`` None: nobody has answered yet."""
+
+    __tablename__ = "resolutions"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    addresses: Mapped[list[str]] = mapped_column(JSON)
+    ttl: Mapped[int]
+    asked: Mapped[bool]
+    """An attempt was made; False: its addresses are not known to be none."""
+    answered_at: Mapped[datetime | None] = mapped_column(Instant)
+    refresh_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    problem: Mapped[str] = mapped_column(Text)
+
+
+class DependencyRow(Base):
+    """A key that the compilation of a name looked at: see ``snapshot.dependencies``."""
+
+    __tablename__ = "dependencies"
+
+    zone_id: Mapped[str] = mapped_column(ForeignKey("zones.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True, index=True)
+
+
+class PublishedRow(Base):
+    """The item under a key as of a revision; a body of None says that the key is gone."""
+
+    __tablename__ = "published"
+
+    key: Mapped[str] = mapped_column(ordered_text(), primary_key=True)
+    revision: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str]
+    zone: Mapped[str | None]
+    owner: Mapped[str | None]
+    """The name whose compilation made the item; None for items that are not made name by name."""
+    body: Mapped[str | None] = mapped_column(Text)
+    """JSON, or sealed JSON for kinds that carry secrets."""
+    changed_on: Mapped[datetime] = mapped_column(Instant)
+
+    __table_args__ = (
+        Index("published_by_revision", "revision", "key"),
+        Index("published_by_owner", "zone", "owner"),
+        Index("published_by_kind", "kind", "key"),
+    )
+
+
+class CounterRow(Base):
+    """One row, which every writer locks first: writes happen one after the other."""
+
+    __tablename__ = "counter"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    revision: Mapped[int] = mapped_column(BigInteger)
+    forgotten: Mapped[int] = mapped_column(BigInteger)
+    """Deletions up to this revision may be forgotten: who is older than it must be sent everything."""
+    surroundings: Mapped[str | None]
+    """Digest of the surroundings that everything published was compiled in."""
+
+
+class AuditRow(Base):
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    at: Mapped[datetime] = mapped_column(Instant, index=True)
+    actor_kind: Mapped[str]
+    actor_id: Mapped[str]
+    action: Mapped[str]
+    subject: Mapped[str]
+    zone: Mapped[str | None] = mapped_column(index=True)
+    revision: Mapped[int] = mapped_column(BigInteger)
+    digest: Mapped[str]
+    """Of the plan that was carried out."""
+    summary: Mapped[str] = mapped_column(Text)
