@@ -84,10 +84,10 @@ def _number(value: object, bounds: tuple[float, float], field: str) -> float:
 
 def canonical(rdata: dns.rdata.Rdata) -> Location:
     """The location as the wire keeps it. Raises InvalidInput(field="content") for one it cannot keep."""
+    wire = rdata.to_wire() or b""
     try:
-        wire = rdata.to_wire() or b""
         kept = dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.LOC, wire, 0, len(wire))
-    except (dns.exception.DNSException, ValueError, ArithmeticError) as error:
+    except (dns.exception.DNSException, ValueError) as error:
         raise _invalid(str(error)) from None
     if not isinstance(kept, dns.rdtypes.ANY.LOC.LOC):
         raise _invalid("not a location")

@@ -232,7 +232,8 @@ def _why_not(label: str, form: re.Pattern[str]) -> str:
     if form is _LDH and _OWNER.fullmatch(label):
         return "host names have no underscores" if "_" in label else "begins or ends with a hyphen"
     bad = next(character for character in label if not _OWNER.fullmatch(character))
-    return f"{unicodedata.name(bad, f'character U+{ord(bad):04X}').lower()} is not allowed"
+    name = unicodedata.name(bad, "").lower() or f"character U+{ord(bad):04X}"
+    return f"{name} is not allowed"
 
 
 def _refuse_address(name: str, field: str) -> None:

@@ -1,6 +1,6 @@
 """What a zone file's comments say of a record: its own comment, its tags, whether it is proxied.
 
-Cloudflare's convention, so that files pass between it and us: ``; comment cf_tags=name:value,cf-proxied:true``.
+Cloudflare's convention, so that files can travel: ``; comment cf_tags=name:value,cf-proxied:true``.
 A tag's value with ``"``, ``=``, ``,`` or a backslash in it is written as a JSON string.
 """
 
