@@ -1,0 +1,158 @@
+"""From items to what HAProxy should hold: routes, servers, certificates. Pure.
+
+Everything that ends up in a configuration line or a runtime command is checked here against the
+narrow alphabet it may have: a node does not trust what it is sent.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from rempart.engines.haproxy.names import Places, certificate_file, server_name
+from rempart.engines.haproxy.state import EdgeCertificate, EdgeState, Route, Server
+from rempart.model.errors import EngineRefused
+from rempart.model.sites import OriginTls
+from rempart.snapshot.items import CertificateItem, EdgeOrigin, SiteItem
+
+ENGINE = "haproxy"
+RUNTIME_PAYLOAD_MAX = 15_000
+"""Bytes of a certificate that fit into one runtime command: HAProxy's buffer is 16 KiB."""
+
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
+_CERTIFICATE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+_RSA_BITS_MIN = 2048
+
+# A check every 2 s, every 500 ms while it wavers; ten failed connections in a row count like a failed check.
+# Only connections count (layer4), never status codes: whoever finds a page that answers 500 must not be
+# able to take a healthy origin out of service by asking for it.
+HEALTH = (
+    "check inter 2s fastinter 500ms downinter 2s rise 2 fall 3"
+    " observe layer4 error-limit 10 on-error mark-down"
+)
+
+
+def valid_host(host: str) -> bool:
+    """True for an A-label name in lower case, or ``*.`` and one (RFC 1123 section 2.1, plus underscores)."""
+    return len(host) <= 255 and _HOST.fullmatch(host) is not None
+
+
+def compile_site(item: SiteItem, backend: str, authorities: str) -> tuple[Route, dict[str, Server]]:
+    """The route of a site and the servers of its backend. EngineRefused for what cannot be expressed."""
+    if not valid_host(item.host):
+        raise EngineRefused(ENGINE, f"not a host name: {item.host!r}", item=item.key)
+    servers: dict[str, Server] = {}
+    for origin in item.origins:
+        server = compile_server(origin, authorities, item.key)
+        servers.setdefault(server.name, server)
+    return Route(backend=backend, https_redirect=item.https_redirect, limits=item.limits), servers
+
+
+def compile_server(origin: EdgeOrigin, authorities: str, key: str) -> Server:
+    """One origin as HAProxy's ``server``; ``authorities`` is the ca-file for STRICT ones."""
+    try:
+        address = ipaddress.ip_address(origin.address)
+    except ValueError:
+        raise EngineRefused(ENGINE, f"not an IP address: {origin.address!r}", item=key) from None
+    if getattr(address, "scope_id", None):
+        raise EngineRefused(ENGINE, "an origin's address cannot have a zone index", item=key)
+    where = f"[{address}]" if address.version == 6 else str(address)
+    words = [f"{where}:{origin.port}", HEALTH]
+    if origin.sni is not None and not valid_host(origin.sni):
+        raise EngineRefused(ENGINE, f"not a host name for SNI: {origin.sni!r}", item=key)
+    match origin.tls:
+        case OriginTls.FULL:
+            words.append("ssl verify none check-ssl")
+        case OriginTls.STRICT:
+            if origin.sni is None:
+                raise EngineRefused(ENGINE, "a strict origin needs a name to be verified against", item=key)
+            words.append(f"ssl verify required ca-file {authorities} verifyhost {origin.sni} check-ssl")
+    if origin.tls is not OriginTls.OFF and origin.sni is not None:
+        words.append(f"sni str({origin.sni}) check-sni {origin.sni}")
+    if origin.backup:
+        words.append("backup")
+    return Server(
+        name=server_name(origin),
+        weight=origin.weight,
+        max_connections=origin.max_connections,
+        arguments=" ".join(words),
+    )
+
+
+def compile_certificate(item: CertificateItem, places: Places) -> EdgeCertificate:
+    """A certificate, its key proven to belong to it. EngineRefused names what is wrong, never the key."""
+    if not _CERTIFICATE_ID.fullmatch(item.id):
+        raise EngineRefused(ENGINE, "not an identifier of a certificate", item=item.key)
+    if not item.hosts or not all(valid_host(host) for host in item.hosts):
+        raise EngineRefused(ENGINE, "a certificate needs host names, each an A-label name", item=item.key)
+    reason = certificate_flaw(item.chain_pem, item.key_pem)
+    if reason is not None:
+        raise EngineRefused(ENGINE, reason, item=item.key)
+    # An empty line would end the payload of a runtime command: PEM has none that matter.
+    lines = [line.strip() for line in f"{item.chain_pem}\n{item.key_pem}".splitlines()]
+    pem = "\n".join(line for line in lines if line) + "\n"
+    return EdgeCertificate(
+        file=certificate_file(places, item), hosts=tuple(dict.fromkeys(item.hosts)), pem=pem
+    )
+
+
+def certificate_flaw(chain_pem: str, key_pem: str) -> str | None:
+    """What would keep HAProxy from starting with this certificate; None when it is sound."""
+    try:
+        chain = x509.load_pem_x509_certificates(chain_pem.encode())
+        key = load_pem_private_key(key_pem.encode(), password=None, unsafe_skip_rsa_key_validation=True)
+        public = chain[0].public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return "not a certificate chain and an unencrypted private key in PEM"
+    match key:
+        case rsa.RSAPrivateKey() if key.key_size < _RSA_BITS_MIN:
+            return f"an RSA key of {key.key_size} bits; at least {_RSA_BITS_MIN} are needed"
+        case ec.EllipticCurvePrivateKey() if not isinstance(key.curve, _CURVES):
+            return f"a key on the curve {key.curve.name}, which browsers do not take"
+        case rsa.RSAPrivateKey() | ec.EllipticCurvePrivateKey() | ed25519.Ed25519PrivateKey():
+            pass
+        case _:
+            return "a key of a kind that browsers do not take"
+    spki = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if key.public_key().public_bytes(*spki) != public.public_bytes(*spki):
+        return "the private key does not belong to the certificate"
+    return None
+
+
+def desired_state(
+    sites: Iterable[tuple[SiteItem, str]],
+    certificates: Iterable[CertificateItem],
+    places: Places,
+    authorities: str,
+) -> tuple[EdgeState, tuple[EngineRefused, ...]]:
+    """The state that sites (each with its backend) and certificates ask for, and the items left out of it."""
+    routes: dict[str, Route] = {}
+    servers: dict[str, dict[str, Server]] = {}
+    held: dict[str, EdgeCertificate] = {}
+    secured: set[str] = set()
+    refused: list[EngineRefused] = []
+    for site, backend in sites:
+        try:
+            routes[site.host], servers[backend] = compile_site(site, backend, authorities)
+        except EngineRefused as error:
+            refused.append(error)
+    for item in certificates:
+        try:
+            certificate = compile_certificate(item, places)
+        except EngineRefused as error:
+            refused.append(error)
+            continue
+        held[certificate.file] = certificate
+        secured.update(certificate.hosts)
+    state = EdgeState(
+        routes=routes, servers=servers, certificates=held, secured=frozenset(secured), unlisted=frozenset()
+    )
+    return state, tuple(refused)

@@ -1,0 +1,93 @@
+"""Names and places that the boot files and the runtime commands must agree on. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import PurePosixPath
+
+from rempart.model.base import Value
+from rempart.model.configuration import StatePaths
+from rempart.model.errors import InvalidInput
+from rempart.snapshot.items import CertificateItem, EdgeOrigin
+
+SYSTEM_AUTHORITIES = "@system-ca"
+"""HAProxy's word for the certificate authorities that the system trusts."""
+
+_SAFE_PATH = re.compile(r"/[A-Za-z0-9_./@+,-]*")
+
+
+class Ownership(Value):
+    """Who HAProxy becomes, and who may speak to its sockets, when it is started as root."""
+
+    worker_user: str
+    worker_group: str
+    socket_user: str
+    socket_group: str
+
+
+class Places(Value):
+    """Absolute paths of everything HAProxy is told about."""
+
+    config: str
+    sites: str
+    """Map: host -> route. A host is a name or ``*.`` and one."""
+    secured: str
+    """Map: host -> 1 when a certificate covers it. Redirects to https depend on it."""
+    certificate_list: str
+    certificates: str
+    """Folder of the certificates with their keys."""
+    default_certificate: str
+    pages: str
+    runtime_socket: str
+    master_socket: str
+    log_socket: str
+
+    @classmethod
+    def of(cls, paths: StatePaths) -> Places:
+        """InvalidInput when the state folder's name cannot be written into HAProxy's files."""
+        if not _SAFE_PATH.fullmatch(str(paths.root)):
+            raise InvalidInput(
+                f"HAProxy cannot be given the folder name {str(paths.root)!r}",
+                field="state",
+                hint="an absolute path of letters, digits and _ . / @ + , -",
+            )
+        boot = paths.haproxy
+        return cls(
+            config=str(paths.haproxy_config),
+            sites=str(boot / "sites.map"),
+            secured=str(boot / "secured.map"),
+            certificate_list=str(boot / "certificates.list"),
+            certificates=str(boot / "certificates"),
+            default_certificate=str(boot / "default.pem"),
+            pages=str(boot / "pages"),
+            runtime_socket=str(paths.haproxy_socket),
+            master_socket=str(paths.haproxy_master_socket),
+            log_socket=str(paths.run / "node" / "haproxy-log.sock"),
+        )
+
+
+def backend_name(number: int) -> str:
+    return f"be_{number:04d}"
+
+
+def backend_number(name: str) -> int | None:
+    """None for a backend that is not of the pool."""
+    return int(name[3:]) if name.startswith("be_") and name[3:].isdigit() else None
+
+
+def server_name(origin: EdgeOrigin) -> str:
+    """A name made of what cannot be changed in a server that runs: its address and how it is spoken to."""
+    identity = (origin.address, str(origin.port), origin.tls.value, origin.sni or "", str(origin.backup))
+    return "s" + hashlib.sha256("\0".join(identity).encode()).hexdigest()[:12]
+
+
+def certificate_file(places: Places, item: CertificateItem) -> str:
+    """Path named by identity and content, so that a file once written never changes."""
+    content = hashlib.sha256(f"{item.chain_pem}\0{item.key_pem}".encode()).hexdigest()[:16]
+    return f"{places.certificates}/{item.id}.{content}.pem"
+
+
+def certificate_id(file: str) -> str:
+    """The certificate's id, read from its path."""
+    return PurePosixPath(file).name.partition(".")[0]

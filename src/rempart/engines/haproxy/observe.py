@@ -1,0 +1,70 @@
+"""What the runtime API prints, read into values. Pure; ValueError for what it never prints."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+
+from rempart.engines.haproxy.state import EdgeCertificate, Route, Server, parse_route
+
+SERVERS_ONLY = "show stat -1 4 -1"
+"""Every server and nothing else (management guide, ``show stat``)."""
+
+
+def map_entries(text: str) -> dict[str, str]:
+    """``show map``: key -> value. Each line is a pointer, a key, a value."""
+    entries = {}
+    for line in text.splitlines():
+        words = line.split(" ", 2)
+        if len(words) == 3 and words[0].startswith("0x"):
+            entries[words[1]] = words[2]
+    return entries
+
+
+def routes(text: str) -> dict[str, Route]:
+    """``show map`` of the sites map."""
+    return {host: parse_route(value) for host, value in map_entries(text).items()}
+
+
+def statistics_rows(text: str) -> Iterable[Mapping[str, str]]:
+    """``show stat``: one mapping of column to text per row (management guide, section 9.1)."""
+    return csv.DictReader(text.strip().removeprefix("# ").splitlines())
+
+
+def servers(text: str) -> dict[str, dict[str, Server]]:
+    """``show stat`` restricted to servers: backend -> name -> server, of the pool's backends only."""
+    found: dict[str, dict[str, Server]] = {}
+    for row in statistics_rows(text):
+        if not row["pxname"].startswith("be_"):
+            continue
+        found.setdefault(row["pxname"], {})[row["svname"]] = Server(
+            name=row["svname"],
+            weight=int(row["uweight"]),
+            max_connections=int(row["slim"] or 0),
+            enabled=not row["status"].startswith("MAINT"),
+            # A server in maintenance has its checks paused; they go on when it is enabled.
+            checked=row["check_status"] != "" or row["status"].startswith("MAINT"),
+        )
+    return found
+
+
+def certificates(text: str) -> dict[str, EdgeCertificate]:
+    """``show ssl crt-list FILE``: the files in it with the names they answer to."""
+    held = {}
+    for line in text.splitlines():
+        words = line.split()
+        if not words or words[0] == "#":
+            continue
+        held[words[0]] = EdgeCertificate(file=words[0], hosts=tuple(words[1:]))
+    return held
+
+
+def certificate_files(text: str) -> frozenset[str]:
+    """``show ssl cert``: every certificate file that HAProxy holds; begun transactions are left out."""
+    return frozenset(line for line in text.splitlines() if line.startswith("/"))
+
+
+def information(text: str) -> dict[str, str]:
+    """``show info``: name -> value."""
+    pairs = (line.split(": ", 1) for line in text.splitlines())
+    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
