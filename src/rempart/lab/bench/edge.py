@@ -17,6 +17,7 @@ import psutil
 
 from rempart.engines.contract import ItemTable
 from rempart.engines.haproxy.control import HAProxyEngine, command_line
+from rempart.lab.bench.load import LOAD_CORE, PROXY_CORE, Measured, figure, output_of
 from rempart.lab.bench.report import BenchReport, Row, at_least, middle, side_by_side
 from rempart.lab.processes import cpu_seconds, free_port, require, running, wait_for_port
 from rempart.model.base import Value
@@ -25,21 +26,11 @@ from rempart.model.errors import RempartError
 from rempart.model.sites import OriginTls, SiteLimits
 from rempart.snapshot.items import CertificateItem, EdgeOrigin, SiteItem
 
-PROXY_CORE = (0,)
-LOAD_CORE = (1,)
 OURS, HAPROXY, NGINX = "rempart", "haproxy", "nginx"
 BAR = 0.80
 """Share of plain HAProxy's requests per second that the whole protection configuration must keep."""
 
 Progress = Callable[[str], None]
-
-
-class Measured(Value):
-    """One contender in one round."""
-
-    per_second: float
-    proxy_share: float
-    """CPU seconds of the proxy per second of the run: near 1 when the proxy was the bottleneck."""
 
 
 class Contender(Value):
@@ -136,21 +127,6 @@ def http2(contender: Contender, seconds: int) -> float:
     if failed or codes is None or any(int(codes[n]) for n in (2, 3, 4)):
         raise RempartError(f"h2load to {contender.name}: not every request was answered with success:\n{out}")
     return figure(r"finished in .*?, ([\d.]+) req/s", out, "h2load")
-
-
-def output_of(command: list[str]) -> str:
-    pinned = ["taskset", "--cpu-list", ",".join(map(str, LOAD_CORE)), *command]
-    done = subprocess.run(pinned, capture_output=True, text=True, timeout=120, check=False)
-    if done.returncode != 0:
-        raise RempartError(f"{command[0]} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
-    return done.stdout
-
-
-def figure(pattern: str, text: str, source: str) -> float:
-    found = re.search(pattern, text)
-    if found is None:
-        raise RempartError(f"{source} printed no figure like {pattern}:\n{text}")
-    return float(found[1])
 
 
 # --- contenders -----------------------------------------------------------------------------------
