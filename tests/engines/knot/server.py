@@ -1,4 +1,4 @@
-"""A real knotd on loopback in a folder of its own, and a view over plain items: what the tests here stand on."""
+"""A real knotd on loopback in a folder of its own, and a view over plain items."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ import dns.rrset
 
 from rempart.engines.knot.compile import command_line, pid_file
 from rempart.engines.knot.control import KnotEngine
+from rempart.engines.knot.session import ControlSession
 from rempart.model.configuration import Configuration, DnsSection
 from rempart.model.records import RRset
 from rempart.snapshot.items import Item, ItemChange, RRsetItem, ZoneItem
@@ -177,8 +178,6 @@ class Server:
 
     def contents(self, zone: str) -> set[str]:
         """Everything in the zone, a record a line, read through the control socket, less SOA."""
-        from rempart.engines.knot.session import ControlSession
-
         with ControlSession(self.config.paths.knot_socket, 30) as session:
             rows = session.read(f"{zone}.")
         return {

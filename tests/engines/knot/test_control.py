@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import dns.rdata
 import pytest
 
 from rempart.engines.knot.soa import serial_greater
 from rempart.model.errors import EnvironmentLacks, NotFound
 from rempart.model.records import RecordType
+from rempart.model.sites import SiteLimits
+from rempart.snapshot.items import SiteItem
 from tests.engines.knot.server import Items, Server, plain_zone, rrset_item, zone_item
 
 ZONE = "example.org"
@@ -120,7 +124,7 @@ def test_the_serial_grows_with_every_commit(server: Server) -> None:
     serials.append(server.engine.zone_serial(ZONE))
     known = [serial for serial in serials if serial is not None]
     assert len(known) == 7
-    assert all(serial_greater(later, earlier) for earlier, later in zip(known, known[1:], strict=False))
+    assert all(serial_greater(later, earlier) for earlier, later in itertools.pairwise(known))
     assert server.rdata(ZONE, "SOA") == [f"ns1.{ZONE}. abuse.{ZONE}. {known[-1]} 10000 2400 604800 1800"]
 
 
@@ -211,9 +215,6 @@ def test_nothing_can_be_done_while_knotd_is_down(server: Server) -> None:
 
 
 def test_the_view_of_another_engine_is_left_alone(server: Server) -> None:
-    from rempart.snapshot.items import SiteItem
-    from rempart.model.sites import SiteLimits
-
     site = SiteItem(host="www.example.org", origins=(), https_redirect=True, limits=SiteLimits())
     view = Items([site])
     assert server.engine.apply(view.put(site), view).commands == 0

@@ -85,12 +85,10 @@ class KnotEngine:
         self._boot.follow(self._connect, view, tally)
         items = [item for found in view.under("zone/") if (item := self._zone(found, tally))]
         wanted = {item.name: item.dnssec for item in items}
-        served = self._membership.served()
-        for name in served:
+        for name in self._membership.listed():
             if name not in wanted:
                 self._contents.remember_serial(name)
         self._membership.equalise(wanted, tally)
-        self._membership.mend(wanted, tally)
         for item in items:
             self._follow_contents(item, None, view, tally)
         return _report(tally)
@@ -129,7 +127,6 @@ class KnotEngine:
                     raise
                 # Knot lost it, or never had it: what a reconciliation would find, mended on the spot.
                 self._membership.follow({item.name: item.dnssec}, tally)
-                self._membership.mend({item.name: item.dnssec}, tally)
                 self._contents.equalise(item, view, tally)
         except (EngineRefused, InvalidInput) as error:
             tally.refuse(item.key, str(error))

@@ -61,10 +61,10 @@ class Membership:
         observed = {row.key: row for row in rows if row.type != "SOA"}
         return self._carry(observed, catalog.desired_records(self._name, wanted), wanted, born, tally)
 
-    def served(self) -> dict[str, bool]:
-        """The zones knotd serves by the catalog: name → whether it is in the signed group."""
+    def listed(self) -> frozenset[str]:
+        """The catalog's members."""
         with self._connect() as session:
-            return _groups(session.execute("zone-status"))
+            return frozenset(catalog.members(session.read(self._zone)))
 
     def _carry(
         self,
@@ -75,58 +75,45 @@ class Membership:
         tally: Tally,
     ) -> frozenset[str]:
         changes = differences(desired, observed)
-        if not changes and not born:
-            return frozenset()
         before = catalog.members(observed.values())
         soa = catalog.soa(first_serial(int(time.time()), None)) if born else None
-        with self._connect() as session:
-            commit(session, self._zone, soa, changes, tally)
-        moved = {zone: signed for zone, signed in wanted.items() if before.get(zone) is not signed}
-        removed = {zone for zone in before if zone not in wanted}
-        arrived = self.wait({**moved, **dict.fromkeys(removed)}, tally)
-        return frozenset(moved) & arrived
+        if changes or soa:
+            with self._connect() as session:
+                commit(session, self._zone, soa, changes, tally)
+        removed = dict.fromkeys(zone for zone in before if zone not in wanted)
+        arrived = self._wait({**wanted, **removed}, tally)
+        return frozenset(zone for zone in arrived if zone in wanted and before.get(zone) is not wanted[zone])
 
-    def mend(self, wanted: Mapping[str, bool], tally: Tally) -> None:
-        """Make knotd serve the members of ``wanted`` that the catalog lists and it does not.
-
-        That is so when its database was lost in part. Taken out of the catalog and put back, they are new.
-        """
-        served = self.served()
-        lost = {zone: signed for zone, signed in wanted.items() if served.get(zone) is not signed}
-        if lost:
-            self.follow(dict.fromkeys(lost), tally)
-            self.follow(lost, tally)
-
-    def wait(self, expected: Mapping[str, bool | None], tally: Tally) -> frozenset[str]:
+    def _wait(self, expected: Mapping[str, bool | None], tally: Tally) -> frozenset[str]:
         """Wait until knotd has made zones of the catalog's members; those it has are returned.
 
-        Knot takes a catalog's changes up in the background, all of one transaction together.
+        Knot takes a catalog's changes up in the background, after a commit and after a start.
         """
-        waiting = dict(expected)
         deadline = time.monotonic() + DEADLINE_S
-        while waiting:
-            with self._connect() as session:
-                for zone, signed in expected.items():
-                    if zone in waiting:
-                        if _group(session, absolute(zone)) is not signed:
-                            break
-                        del waiting[zone]
-            if waiting:
-                if time.monotonic() > deadline:
-                    tally.pending = True
-                    break
-                time.sleep(POLL_S)
-        return frozenset(expected) - frozenset(waiting)
+        while True:
+            served = self._served(expected)
+            arrived = frozenset(zone for zone, signed in expected.items() if served.get(zone) is signed)
+            if len(arrived) == len(expected):
+                return arrived
+            if time.monotonic() > deadline:
+                tally.pending = True
+                return arrived
+            time.sleep(POLL_S)
 
-
-def _group(session: ControlSession, zone: str) -> bool | None:
-    """Whether the zone is served as signed (True), as unsigned (False), or not at all (None)."""
-    try:
-        return _groups(session.execute("zone-status", zone=zone)).get(zone.rstrip("."))
-    except EngineRefused as error:
-        if error.message == NO_SUCH_ZONE:
-            return None
-        raise
+    def _served(self, zones: Iterable[str]) -> dict[str, bool]:
+        """Which of ``zones`` knotd serves, and whether as signed; perhaps others too."""
+        asked = tuple(zones)
+        with self._connect() as session:
+            if len(asked) >= WHOLE_FROM:
+                return _groups(session.execute("zone-status"))
+            found: dict[str, bool] = {}
+            for zone in asked:
+                try:
+                    found |= _groups(session.execute("zone-status", zone=absolute(zone)))
+                except EngineRefused as error:
+                    if error.message != NO_SUCH_ZONE:
+                        raise
+            return found
 
 
 def _groups(replies: Iterable[Reply]) -> dict[str, bool]:
