@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import resource
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -47,6 +49,10 @@ def up(session: Session, config_file: Path | None) -> None:
     is_root = os.geteuid() == 0
     logs.configure()
     _check_programs()
+    configuration, narrowed = settings.within_limits(
+        configuration, _open_files(settings.files_wanted(configuration))
+    )
+    off = (*settings.what_is_off(configuration, is_root=is_root), *((narrowed,) if narrowed else ()))
     owners = state_folders.prepare(configuration, is_root=is_root)
     paths = configuration.paths
     lock = take_lock(paths)
@@ -63,10 +69,12 @@ def up(session: Session, config_file: Path | None) -> None:
         resolved = paths.run / "configuration.json"
         state_folders.write_private(resolved, configuration.model_dump_json().encode())
         commands = part_commands(configuration, resolved, is_root=is_root)
-        for line in summary(configuration, is_root=is_root):
+        for line in summary(configuration, off):
             click.echo(line)
         sys.stdout.flush()
         os.chdir("/")
+        if is_root:
+            os.setgroups([])  # engines drop root's user and group, but not all drop these
         Supervisor(configuration, commands).run()
     finally:
         os.close(lock)
@@ -90,10 +98,8 @@ def part_commands(
     }
 
 
-def summary(configuration: Configuration, *, is_root: bool) -> Iterator[str]:
+def summary(configuration: Configuration, off: tuple[str, ...]) -> Iterator[str]:
     """What listens where and what is off, for people."""
-    from rempart.node.settings import what_is_off
-
     edge, dns, admin = configuration.edge, configuration.dns, configuration.admin
     rows = (
         ("HTTP", _places(edge.listen, edge.http_port)),
@@ -106,8 +112,22 @@ def summary(configuration: Configuration, *, is_root: bool) -> Iterator[str]:
     yield f"Rempart {rempart.__version__}"
     for name, where in rows:
         yield f"  {name:<8} {where}"
-    for words in what_is_off(configuration, is_root=is_root):
+    for words in off:
         yield f"  {'off':<8} {words}"
+
+
+def _open_files(wanted: int) -> int:
+    """How many files a part may open, raised to ``wanted`` where that is allowed; parts inherit it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    for limit in (max(wanted, hard), hard):
+        if limit == resource.RLIM_INFINITY:
+            continue
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+            return limit
+    return soft
 
 
 def _check_programs() -> None:

@@ -17,7 +17,7 @@ from rempart.engines.knot.compile import command_line as knot_command_line
 from rempart.engines.knot.control import KnotEngine
 from rempart.model.configuration import Configuration
 from rempart.model.errors import EnvironmentLacks
-from rempart.node.parts import HAPROXY, KNOT
+from rempart.node.parts import HAPROXY, KNOT, settings_mark
 from rempart.node.privileges import primary_group_id
 from rempart.node.supervisor import PartCommand
 
@@ -25,7 +25,7 @@ from rempart.node.supervisor import PartCommand
 def engines(configuration: Configuration, *, is_root: bool) -> tuple[Engine, ...]:
     """Their controllers. ``is_root``: the engines are started by root and become their own users."""
     return (
-        KnotEngine(configuration, configuration.users.knot if is_root else None),
+        KnotEngine(configuration, _knot_user(configuration) if is_root else None),
         HAProxyEngine(configuration, _ownership(configuration) if is_root else None),
     )
 
@@ -34,15 +34,32 @@ def engine_commands(configuration: Configuration, *, is_root: bool) -> Mapping[s
     """How they are started. Their version changes with what only a new start or a reload brings about."""
     paths = configuration.paths
     ownership = _ownership(configuration) if is_root else None
-    edge, dns = configuration.edge.model_dump_json(), configuration.dns.model_dump_json()
     return {
         HAPROXY: PartCommand(
             tuple(haproxy_commands.command_line(configuration, ownership)),
-            _version(edge),
+            settings_version(configuration, HAPROXY),
             paths.haproxy_config,
+            settings_mark(paths, HAPROXY),
         ),
-        KNOT: PartCommand(tuple(knot_command_line(configuration)), _version(dns), paths.knot_config),
+        KNOT: PartCommand(
+            tuple(knot_command_line(configuration)),
+            settings_version(configuration, KNOT),
+            paths.knot_config,
+            settings_mark(paths, KNOT),
+        ),
     }
+
+
+def settings_version(configuration: Configuration, name: str) -> str:
+    """Stands for everything in the configuration that an engine's boot files are made from."""
+    section = {HAPROXY: configuration.edge, KNOT: configuration.dns}[name]
+    return hashlib.sha256(section.model_dump_json().encode()).hexdigest()[:16]
+
+
+def _knot_user(configuration: Configuration) -> str:
+    user = configuration.users.knot
+    # Without a group knotd would keep root's.
+    return f"{user}:{_group_of(user)}"
 
 
 def _ownership(configuration: Configuration) -> Ownership:
@@ -61,7 +78,3 @@ def _group_of(user: str) -> str:
         return grp.getgrgid(primary_group_id(user)).gr_name
     except KeyError as error:
         raise EnvironmentLacks(f"user {user}", f"the group of the user {user} has no name") from error
-
-
-def _version(settings: str) -> str:
-    return hashlib.sha256(settings.encode()).hexdigest()[:16]

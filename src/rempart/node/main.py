@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from rempart.model.configuration import Configuration
-from rempart.node.engines import engines
+from rempart.node.engines import engines, settings_version
 from rempart.node.feed_client import FeedClient
 from rempart.node.last_good import LastGood
 from rempart.node.service import NodeService, until_told_to_end
@@ -26,11 +26,13 @@ def run(configuration: Configuration, *, is_root: bool, off: tuple[str, ...] = (
     log.info("node starts", revision=last_good.revision, items=sum(last_good.counts().values()))
 
     async def work() -> None:
+        steered = engines(configuration, is_root=is_root)
         service = NodeService(
             configuration,
-            engines(configuration, is_root=is_root),
+            steered,
             FeedClient(paths.feed_socket, key),
             last_good,
+            settings={one.name: settings_version(configuration, one.name) for one in steered},
             off=off,
         )
         try:

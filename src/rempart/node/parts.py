@@ -51,6 +51,11 @@ def parts_folder(paths: StatePaths) -> Path:
     return paths.run / "parts"
 
 
+def settings_mark(paths: StatePaths, name: str) -> Path:
+    """The file in which the node says which settings an engine's boot files were made from."""
+    return paths.node / f"{name}.settings"
+
+
 def read_part(paths: StatePaths, name: str) -> PartState | None:
     """The record of a part with its process looked at now; None when there is none that can be read."""
     try:

@@ -12,11 +12,12 @@ import contextlib
 import signal
 import sqlite3
 import time
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 import structlog
@@ -28,10 +29,11 @@ from rempart.model.configuration import Configuration
 from rempart.model.errors import EnvironmentLacks, InvalidInput, RempartError
 from rempart.node import admin, following
 from rempart.node.edge_log import EdgeLog
+from rempart.node.engine_metrics import metrics_of
 from rempart.node.feed_client import FeedClient
 from rempart.node.following import Following, Position, Resync, Step
 from rempart.node.last_good import LastGood
-from rempart.node.parts import read_part, read_parts
+from rempart.node.parts import read_part, read_parts, settings_mark
 from rempart.snapshot.feed import EngineState, NodeReport
 from rempart.snapshot.items import Delta, ItemChange
 
@@ -50,15 +52,6 @@ class Reloads(Protocol):
 
     def reload(self) -> None:
         """Raises EngineRefused when it does not take them, EnvironmentLacks when it cannot be reached."""
-        ...
-
-
-@runtime_checkable
-class Counts(Protocol):
-    """An engine that has numbers of its own."""
-
-    def statistics(self) -> Iterable[Metric]:
-        """Current numbers; EnvironmentLacks when it cannot be reached."""
         ...
 
 
@@ -85,12 +78,15 @@ class NodeService:
         feed: FeedClient,
         last_good: LastGood,
         *,
+        settings: Mapping[str, str] = MappingProxyType({}),
         off: tuple[str, ...] = (),
     ) -> None:
+        """``settings``: engine -> the version that its boot files are made for; see ``engines.py``."""
         self._configuration = configuration
         self._paths = configuration.paths
         self._feed = feed
         self._last_good = last_good
+        self._settings = settings
         self._off = off
         self._meters = admin.Meters()
         self._store_thread = ThreadPoolExecutor(1, "last-good")
@@ -240,7 +236,8 @@ class NodeService:
             self._failed(seat, step, True, f"{type(error).__name__}: {error}")
             return
         now = time.monotonic()
-        self._meters.step_seconds.labels(seat.engine.name, step.name.lower()).observe(now - began)
+        if step is not Step.CHECK:
+            self._meters.step_seconds.labels(seat.engine.name, step.name.lower()).observe(now - began)
         match outcome:
             case ApplyReport():
                 self._log_applied(seat, step, changes, outcome, now - began)
@@ -272,12 +269,20 @@ class NodeService:
             case Step.RECONCILE:
                 return engine.reconcile(self._last_good)
             case Step.WRITE_BOOT_FILES:
-                engine.write_boot_files(self._last_good)
+                self._write_boot_files(engine)
             case Step.RELOAD:
-                engine.write_boot_files(self._last_good)
+                self._write_boot_files(engine)
                 if isinstance(engine, Reloads):
                     engine.reload()
         return None
+
+    def _write_boot_files(self, engine: Engine) -> None:
+        engine.write_boot_files(self._last_good)
+        if engine.name in self._settings:
+            mark = settings_mark(self._paths, engine.name)
+            fresh = mark.with_suffix(".new")
+            fresh.write_text(self._settings[engine.name])
+            fresh.replace(mark)
 
     def _failed(self, seat: _Seat, step: Step, reachable: bool, reason: str) -> None:
         seat.note = reason[:REASON_LENGTH_MAX]
@@ -367,19 +372,15 @@ class NodeService:
         )
 
     async def _refresh_statistics(self, seat: _Seat) -> None:
-        engine, now = seat.engine, time.monotonic()
-        if not isinstance(engine, Counts) or now - seat.statistics_at < STATISTICS_SECONDS:
+        now = time.monotonic()
+        if now - seat.statistics_at < STATISTICS_SECONDS:
             return
         seat.statistics_at = now
         if not seat.state.alive:
             seat.statistics = ()
             return
-
-        def ask() -> tuple[Metric, ...]:
-            return tuple(engine.statistics())
-
         with contextlib.suppress(TimeoutError, RempartError):
-            asked = asyncio.get_running_loop().run_in_executor(seat.thread, ask)
+            asked = asyncio.get_running_loop().run_in_executor(seat.thread, metrics_of, seat.engine)
             seat.statistics = await asyncio.wait_for(asked, STATISTICS_SECONDS)
 
     async def _keep_edge_log(self) -> None:

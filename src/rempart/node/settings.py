@@ -23,6 +23,8 @@ from rempart.model.errors import EnvironmentLacks, InvalidInput
 
 SYSTEM_FILE = Path("/etc/rempart/rempart.toml")
 SYSTEM_STATE = Path("/var/lib/rempart")
+FILES_RESERVE = 1_500
+CONNECTIONS_MIN = 100
 HIGH_PORTS: Mapping[str, Mapping[str, int]] = {
     "edge": {"http_port": 8080, "https_port": 8443},
     "dns": {"port": 8053},
@@ -94,6 +96,38 @@ def what_is_off(configuration: Configuration, *, is_root: bool) -> tuple[str, ..
     if configuration.dns.rate_limit == 0:
         off.append("DNS response rate limiting: switched off by dns.rate_limit = 0")
     return tuple(off)
+
+
+def files_wanted(configuration: Configuration) -> int:
+    """Open files HAProxy may need: two a connection, and what the pool's servers and checks take.
+
+    Twice the prepared sites are counted, because the pool grows with the sites.
+    """
+    edge = configuration.edge
+    return 2 * edge.max_connections + 8 * edge.prepared_sites + FILES_RESERVE
+
+
+def within_limits(configuration: Configuration, open_files: int) -> tuple[Configuration, str | None]:
+    """The configuration with as many connections as ``open_files`` allow, and words when that is fewer.
+
+    HAProxy would not start at all otherwise. Raises EnvironmentLacks when too few would be left.
+    """
+    if files_wanted(configuration) <= open_files:
+        return configuration, None
+    edge = configuration.edge
+    connections = (open_files - 8 * edge.prepared_sites - FILES_RESERVE) // 2
+    if connections < CONNECTIONS_MIN:
+        raise EnvironmentLacks(
+            "open files",
+            f"{files_wanted(configuration)} open files are needed, {open_files} are allowed",
+            hint="raise the limit (ulimit -n, LimitNOFILE=), or lower edge.prepared_sites",
+        )
+    words = (
+        f"full capacity: {connections} connections instead of {edge.max_connections}, "
+        f"because only {open_files} files may be open (ulimit -n, LimitNOFILE=)"
+    )
+    narrowed = edge.model_copy(update={"max_connections": connections})
+    return configuration.model_copy(update={"edge": narrowed}), words
 
 
 def own_addresses() -> tuple[str, ...]:

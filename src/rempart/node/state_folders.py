@@ -58,9 +58,9 @@ class Folder:
 def folders(paths: StatePaths, owners: Owners) -> tuple[Folder, ...]:
     """All of them, parents first.
 
-    Two carry the set-group-ID bit, so that what is made in them belongs to the group that must reach it
+    Some carry the set-group-ID bit, so that what is made in them belongs to the group that must reach it
     without its maker being a member: sockets in ``run/controller`` (the feed's, opened to the node by mode
-    660, while the admin socket stays at 600), and the files knotd reads.
+    660, while the admin socket stays at 600), knotd's socket, and the files knotd reads.
     """
     root = (os.geteuid(), os.getegid())
     node_user, node_group = owners.node
@@ -78,7 +78,8 @@ def folders(paths: StatePaths, owners: Owners) -> tuple[Folder, ...]:
         # HAProxy's workers, no longer root, send their log lines to the node's socket in here.
         Folder(paths.run / "node", node_user, owners.haproxy[1], 0o2750),
         Folder(paths.run / "haproxy", *owners.haproxy, 0o750),
-        Folder(paths.run / "knot", *owners.knot, 0o750),
+        # knotd makes its socket while it still is root.
+        Folder(paths.run / "knot", *owners.knot, 0o2750),
     )
 
 

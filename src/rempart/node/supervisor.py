@@ -30,6 +30,7 @@ from rempart.node.processes import ProcessIdentity
 from rempart.node.supervision import PartRule, Phase, StopStep
 
 BOOT_FILE_POLL_SECONDS = 0.1
+OLD_BOOT_FILE_SECONDS = 10.0
 LOG_CHECK_SECONDS = 5.0
 HAPROXY_DRAIN_SECONDS = 25.0
 """What visitors get to finish what they have begun."""
@@ -54,6 +55,9 @@ class PartCommand:
     """A running process of another version is outdated."""
     boot_file: Path | None = None
     """Must exist before the part can start."""
+    mark: Path | None = None
+    """Holds the version that the boot file was made for. While it is another one, the part waits a little
+    for the node to write the file anew, but starts from the old one rather than not at all."""
 
 
 @dataclass(slots=True)
@@ -78,6 +82,7 @@ class Supervisor:
         self._exit_statuses: dict[int, int] = {}
         self._since: dict[str, tuple[Phase, datetime]] = {}
         self._selector = selectors.DefaultSelector()
+        self._began = time.monotonic()
         self._on_terminal = sys.stderr.isatty()
         self._log = structlog.get_logger("supervisor")
 
@@ -146,11 +151,21 @@ class Supervisor:
     def _start_what_is_ready(self) -> None:
         if self._state.draining:
             return
-        for name in PARTS:
-            if name in self._commands and self._state.part(name).phase is Phase.IDLE:
-                boot_file = self._commands[name].boot_file
-                if boot_file is None or boot_file.exists():
-                    self._handle(supervision.Ready(name))
+        for name, part in self._commands.items():
+            if self._state.part(name).phase is Phase.IDLE and self._can_start(part):
+                self._handle(supervision.Ready(name))
+
+    def _can_start(self, part: PartCommand) -> bool:
+        if part.boot_file is None:
+            return True
+        if not part.boot_file.exists():
+            return False
+        if part.mark is None or time.monotonic() - self._began >= OLD_BOOT_FILE_SECONDS:
+            return True
+        try:
+            return part.mark.read_text() == part.version
+        except (OSError, UnicodeDecodeError):
+            return False
 
     def _signalled(self, wake: socket.socket) -> None:
         try:

@@ -72,7 +72,7 @@ class BootFiles:
                 if not folder.is_dir():
                     folder.mkdir(parents=True, mode=0o750)
                     if self._user is not None and folder != paths.knot:
-                        shutil.chown(folder, user=self._user)
+                        shutil.chown(folder, user=self._user.partition(":")[0])
         except (OSError, LookupError) as error:
             raise EnvironmentLacks("folder", f"the name server's folders cannot be made: {error}") from None
 

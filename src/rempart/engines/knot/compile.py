@@ -38,7 +38,7 @@ TSIG_ALGORITHMS = ("hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hm
 
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}", re.ASCII)
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}(:[a-z_][a-z0-9_-]{0,31})?", re.ASCII)
 
 
 def command_line(config: Configuration) -> list[str]:
@@ -122,6 +122,8 @@ def peers(items: Iterable[SecondaryItem]) -> tuple[tuple[Peer, ...], tuple[Refus
 
 def configuration_text(config: Configuration, secondaries: Sequence[Peer], user: str | None) -> str:
     """``knot.conf``. ``user`` is whom knotd becomes after it has bound its ports; None: it stays who it is.
+
+    As USER:GROUP: with USER alone knotd keeps the group it was started with, root's.
 
     Raises InvalidInput when a path or name cannot stand in the file.
     """
