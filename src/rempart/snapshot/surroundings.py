@@ -7,6 +7,7 @@ compiled again (see ``controller.intents``), which publishes only what came out 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 
 from rempart.model.base import Value
 from rempart.model.configuration import Configuration, OriginsSection
@@ -47,7 +48,8 @@ class Surroundings(Value):
     ) -> Surroundings:
         """The surroundings under ``configuration``.
 
-        ``edge_addresses`` are what the machine was found to have, for a configuration that names none.
+        For a configuration that names no edge addresses ``edge_addresses`` stand in, else what visitors
+        can most likely reach of the machine's ``own_addresses``.
         """
         edge, dns, admin = configuration.edge, configuration.dns, configuration.admin
         endpoints = [
@@ -61,7 +63,7 @@ class Surroundings(Value):
             for port in ports
         ]
         return cls(
-            edge_addresses=tuple(sorted(edge.addresses or edge_addresses)),
+            edge_addresses=tuple(sorted(edge.addresses or edge_addresses or reachable(own_addresses))),
             own_addresses=tuple(sorted(own_addresses)),
             endpoints=tuple(sorted(set(endpoints), key=lambda one: (one.address or "", one.port))),
             nameservers=tuple(name.lower().rstrip(".") for name in dns.nameservers),
@@ -86,3 +88,24 @@ class Surroundings(Value):
             local, _, domain = contact.rpartition("@")
             return f"{local.replace('.', chr(92) + '.')}.{domain}"
         return contact if "." in contact else f"{contact}.{zone}"
+
+
+def reachable(addresses: Iterable[str]) -> tuple[str, ...]:
+    """Those of a machine's addresses that visitors most likely reach: of each family the global ones, else
+    the private ones; on a machine that has neither, the loopback ones."""
+    kinds: dict[tuple[int, str], list[str]] = {}
+    for address in addresses:
+        ip = ipaddress.ip_address(address)
+        if ip.is_loopback:
+            kind = "loopback"
+        elif ip.is_link_local or ip.is_multicast or ip.is_unspecified:
+            continue
+        else:
+            kind = "global" if ip.is_global else "private"
+        kinds.setdefault((ip.version, kind), []).append(str(ip))
+    found = [
+        address
+        for version in (4, 6)
+        for address in kinds.get((version, "global")) or kinds.get((version, "private"), [])
+    ]
+    return tuple(sorted(found or kinds.get((4, "loopback"), []) + kinds.get((6, "loopback"), [])))
