@@ -197,6 +197,9 @@ _params = st.lists(
 _angle = st.tuples(st.integers(0, 89), st.integers(0, 59), st.integers(0, 59_999)).map(
     lambda angle: f"{angle[0]} {angle[1]} {angle[2] / 1000:.3f}"
 )
+_altitude = st.integers(-10_000_000, 2**32 - 1 - 10_000_000).map(
+    lambda centimetres: f"{centimetres / 100:.2f}m"
+)
 _metres = st.integers(0, 9_000_000_000).map(lambda centimetres: f"{centimetres / 100:.2f}m")
 
 
@@ -214,7 +217,7 @@ CONTENTS: dict[RecordType, st.SearchStrategy[str]] = {
     RecordType.DS: _row(_u16, _u8, st.just("2"), st.binary(min_size=32, max_size=32).map(bytes.hex)),
     RecordType.HTTPS: _row(st.integers(1, 65_535).map(str), st.one_of(st.just("."), _target), _params),
     RecordType.LOC: _row(
-        *(_angle, st.sampled_from("NS"), _angle, st.sampled_from("EW")), _metres, _metres, _metres, _metres
+        *(_angle, st.sampled_from("NS"), _angle, st.sampled_from("EW")), _altitude, _metres, _metres, _metres
     ),
     RecordType.MX: _row(_u16, _target),
     RecordType.NAPTR: _row(_u16, _u16, _quoted, _quoted, st.just('""'), _target),

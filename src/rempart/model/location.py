@@ -1,28 +1,35 @@
-"""LOC, where a thing stands on Earth (RFC 1876): its canonical text and Cloudflare's members for it.
+"""LOC, where a thing stands on Earth (RFC 1876): its text and Cloudflare's members for it.
 
-Used by ``rdata`` alone. The wire keeps a mantissa and a power of ten for sizes and centimetres for the
-altitude, so a location is canonical only after it has been there and back.
+Used by ``rdata`` alone. All is counted in whole milliseconds of arc and whole centimetres, as on the wire:
+floating point would move a place by a centimetre each time it is read. The wire keeps one digit and a
+power of ten of a size, so that is what a size is cut to here.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
-
-import dns.exception
-import dns.rdata
-import dns.rdataclass
-import dns.rdatatype
-import dns.rdtypes.ANY.LOC
 
 from rempart.model.error_codes import CloudflareCode
 from rempart.model.errors import InvalidInput
 from rempart.model.presentation import integer
 
-_ALTITUDE = (-100_000.0, 42_849_672.95)
-_SIZE = (0.0, 90_000_000.0)
+_ANGLE = r"(\d{1,3})(?: (\d{1,2})(?: (\d{1,2}(?:\.\d{0,9})?))?)?"
+_METRES = r"(\d{1,8}(?:\.\d{0,9})?|\.\d{1,9})M?"
+_TEXT = re.compile(
+    rf"{_ANGLE} ([NS]) {_ANGLE} ([EW]) (-?){_METRES}(?: {_METRES}(?: {_METRES}(?: {_METRES})?)?)?", re.ASCII
+)
+
+_ALTITUDE_CM = (-10_000_000, 2**32 - 1 - 10_000_000)
+_SIZE_CM = (0, 9_000_000_000)
+_SIZE_DEFAULT_CM = 100
+_HORIZONTAL_DEFAULT_CM = 1_000_000
+_VERTICAL_DEFAULT_CM = 1_000
+
 _MEMBERS = frozenset(
     f"{axis}_{part}" for axis in ("lat", "long") for part in ("degrees", "minutes", "seconds", "direction")
 ) | {"altitude", "size", "precision_horz", "precision_vert"}
@@ -30,101 +37,141 @@ _MEMBERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A location in canonical presentation, and the same as Cloudflare's ``data``."""
+    """A place; angles in milliseconds of arc, positive to the north and east, lengths in centimetres."""
 
-    presentation: str
-    members: dict[str, Any]
+    latitude: int
+    longitude: int
+    altitude: int
+    size: int = _SIZE_DEFAULT_CM
+    horizontal: int = _HORIZONTAL_DEFAULT_CM
+    vertical: int = _VERTICAL_DEFAULT_CM
+
+    @property
+    def presentation(self) -> str:
+        """Canonical presentation format, nothing left out."""
+        angles = [
+            f"{degrees} {minutes} {seconds:.3f} {direction}"
+            for degrees, minutes, seconds, direction in (
+                _parts(self.latitude, "NS"),
+                _parts(self.longitude, "EW"),
+            )
+        ]
+        lengths = (self.altitude, self.size, self.horizontal, self.vertical)
+        return " ".join([*angles, *(f"{Decimal(length) / 100:.2f}m" for length in lengths)])
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """Cloudflare's ``data``."""
+        members: dict[str, Any] = {}
+        for axis, angle, directions in (("lat", self.latitude, "NS"), ("long", self.longitude, "EW")):
+            degrees, minutes, seconds, direction = _parts(angle, directions)
+            members |= {
+                f"{axis}_degrees": degrees,
+                f"{axis}_minutes": minutes,
+                f"{axis}_seconds": float(seconds),
+                f"{axis}_direction": direction,
+            }
+        return members | {
+            "altitude": self.altitude / 100,
+            "size": self.size / 100,
+            "precision_horz": self.horizontal / 100,
+            "precision_vert": self.vertical / 100,
+        }
 
 
-def from_members(members: Mapping[str, Any]) -> str:
-    """Presentation of Cloudflare's members; what is optional in RFC 1876 section 3 may be absent.
+def from_text(text: str) -> Location:
+    """The place in presentation format, one blank between words (RFC 1876 section 3).
+
+    Raises InvalidInput(field="content").
+    """
+    match = _TEXT.fullmatch(text.upper())
+    if match is None:
+        raise InvalidInput(
+            "not a valid LOC record",
+            field="content",
+            hint="for example 51 30 12.748 N 0 7 39.612 W 0m",
+            code=CloudflareCode.RECORD_INVALID,
+        )
+    d1, m1, s1, north, d2, m2, s2, east, sign, altitude, *sizes = match.groups()
+    return Location(
+        _angle(int(d1), int(m1 or 0), Decimal(s1 or 0), north, "content"),
+        _angle(int(d2), int(m2 or 0), Decimal(s2 or 0), east, "content"),
+        _bounded(int(Decimal(sign + altitude) * 100), _ALTITUDE_CM, "content"),
+        *(_size(int(Decimal(size) * 100), "content") for size in sizes if size is not None),
+    )
+
+
+def from_members(members: Mapping[str, Any]) -> Location:
+    """The place in Cloudflare's members; what is optional in RFC 1876 section 3 may be absent.
 
     Angles are degrees, minutes and seconds, lengths metres. Raises InvalidInput(field="data.<member>").
     """
     for name in members:
         if name not in _MEMBERS:
             raise InvalidInput("LOC records have no such member", field=f"data.{name[:40]}")
-    latitude = _angle(members, "lat", 90, ("N", "S"))
-    longitude = _angle(members, "long", 180, ("E", "W"))
-    altitude = _metres(members, "altitude", 0.0, _ALTITUDE)
-    size = _metres(members, "size", 1.0, _SIZE)
-    horizontal = _metres(members, "precision_horz", 10_000.0, _SIZE)
-    vertical = _metres(members, "precision_vert", 10.0, _SIZE)
-    return f"{latitude} {longitude} {altitude} {size} {horizontal} {vertical}"
+    sizes = (
+        ("size", _SIZE_DEFAULT_CM),
+        ("precision_horz", _HORIZONTAL_DEFAULT_CM),
+        ("precision_vert", _VERTICAL_DEFAULT_CM),
+    )
+    return Location(
+        _angle_of_members(members, "lat", ("N", "S")),
+        _angle_of_members(members, "long", ("E", "W")),
+        _bounded(_centimetres(members, "altitude", 0), _ALTITUDE_CM, "data.altitude"),
+        *(_size(_centimetres(members, name, default), f"data.{name}") for name, default in sizes),
+    )
 
 
-def _angle(members: Mapping[str, Any], axis: str, limit: int, directions: tuple[str, str]) -> str:
+def _angle_of_members(members: Mapping[str, Any], axis: str, directions: tuple[str, str]) -> int:
     for part in ("degrees", "direction"):
         if members.get(f"{axis}_{part}") is None:
-            raise InvalidInput("a LOC record needs it", field=f"data.{axis}_{part}")
-    degrees = integer(members[f"{axis}_degrees"], limit, f"data.{axis}_degrees")
-    minutes = integer(members.get(f"{axis}_minutes", 0), 59, f"data.{axis}_minutes")
-    seconds = _number(members.get(f"{axis}_seconds", 0), (0.0, 59.999), f"data.{axis}_seconds")
+            raise InvalidInput("LOC records need it", field=f"data.{axis}_{part}")
     direction = str(members[f"{axis}_direction"])[:20].strip().upper()
     if direction not in directions:
         raise InvalidInput(f"{directions[0]} or {directions[1]} is needed", field=f"data.{axis}_direction")
-    return f"{degrees} {minutes} {seconds:.3f} {direction}"
+    degrees = integer(members[f"{axis}_degrees"], 180, f"data.{axis}_degrees")
+    minutes = integer(members.get(f"{axis}_minutes", 0), 59, f"data.{axis}_minutes")
+    seconds = _number(members.get(f"{axis}_seconds", 0), f"data.{axis}_seconds")
+    return _angle(degrees, minutes, Decimal(repr(seconds)), direction, f"data.{axis}_degrees")
 
 
-def _metres(members: Mapping[str, Any], name: str, default: float, bounds: tuple[float, float]) -> str:
-    return f"{_number(members.get(name, default), bounds, f'data.{name}'):.2f}m"
+def _centimetres(members: Mapping[str, Any], name: str, default: int) -> int:
+    return round(_number(members[name], f"data.{name}") * 100) if name in members else default
 
 
-def _number(value: object, bounds: tuple[float, float], field: str) -> float:
+def _number(value: object, field: str) -> float:
     number = math.nan
     if not isinstance(value, bool) and isinstance(value, int | float | str):
         try:
             number = float(value[:40] if isinstance(value, str) else value)
         except (ValueError, OverflowError):
             number = math.nan
-    if not bounds[0] <= number <= bounds[1]:
-        raise InvalidInput(f"a number from {bounds[0]:.2f} to {bounds[1]:.2f} is needed", field=field)
+    if not abs(number) <= 1e9:  # also false for what is not a number
+        raise InvalidInput("a number is needed, and not so large a one", field=field)
     return number
 
 
-def canonical(rdata: dns.rdata.Rdata) -> Location:
-    """The location as the wire keeps it. Raises InvalidInput(field="content") for one it cannot keep."""
-    wire = rdata.to_wire() or b""
-    try:
-        kept = dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.LOC, wire, 0, len(wire))
-    except (dns.exception.DNSException, ValueError) as error:
-        raise _invalid(str(error)) from None
-    if not isinstance(kept, dns.rdtypes.ANY.LOC.LOC):
-        raise _invalid("not a location")
-    lat_degrees, lat_minutes, lat_seconds, lat_direction = _parts(kept.latitude, "NS")
-    long_degrees, long_minutes, long_seconds, long_direction = _parts(kept.longitude, "EW")
-    altitude, size, horizontal, vertical = (
-        round(centimetres / 100, 2)
-        for centimetres in (kept.altitude, kept.size, kept.horizontal_precision, kept.vertical_precision)
-    )
-    presentation = (
-        f"{lat_degrees} {lat_minutes} {lat_seconds:.3f} {lat_direction} "
-        f"{long_degrees} {long_minutes} {long_seconds:.3f} {long_direction} "
-        f"{altitude:.2f}m {size:.2f}m {horizontal:.2f}m {vertical:.2f}m"
-    )
-    members = {
-        "lat_degrees": lat_degrees,
-        "lat_minutes": lat_minutes,
-        "lat_seconds": lat_seconds,
-        "lat_direction": lat_direction,
-        "long_degrees": long_degrees,
-        "long_minutes": long_minutes,
-        "long_seconds": long_seconds,
-        "long_direction": long_direction,
-        "altitude": altitude,
-        "size": size,
-        "precision_horz": horizontal,
-        "precision_vert": vertical,
-    }
-    return Location(presentation, members)
+def _angle(degrees: int, minutes: int, seconds: Decimal, direction: str, field: str) -> int:
+    limit = 90 if direction in "NS" else 180
+    angle = (degrees * 60 + minutes) * 60_000 + int(seconds * 1000)
+    if minutes > 59 or not 0 <= seconds < 60 or angle > limit * 3_600_000:
+        raise InvalidInput(f"an angle from 0 to {limit} degrees is needed", field=field)
+    return -angle if direction in "SW" else angle
 
 
-def _parts(angle: tuple[int, int, int, int, int], directions: str) -> tuple[int, int, float, str]:
-    degrees, minutes, seconds, milliseconds, sign = angle
-    return degrees, minutes, round(seconds + milliseconds / 1000, 3), directions[0 if sign >= 0 else 1]
+def _size(centimetres: int, field: str) -> int:
+    digits = str(_bounded(centimetres, _SIZE_CM, field))
+    return int(digits[0]) * int(10 ** (len(digits) - 1))
 
 
-def _invalid(message: str) -> InvalidInput:
-    return InvalidInput(
-        f"not a valid LOC record: {message}", field="content", code=CloudflareCode.RECORD_INVALID
-    )
+def _bounded(centimetres: int, bounds: tuple[int, int], field: str) -> int:
+    if not bounds[0] <= centimetres <= bounds[1]:
+        raise InvalidInput(
+            f"metres from {bounds[0] / 100:.2f} to {bounds[1] / 100:.2f} are needed", field=field
+        )
+    return centimetres
+
+
+def _parts(angle: int, directions: str) -> tuple[int, int, Decimal, str]:
+    minutes, milliseconds = divmod(abs(angle), 60_000)
+    return minutes // 60, minutes % 60, Decimal(milliseconds) / 1000, directions[angle < 0]

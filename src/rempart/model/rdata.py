@@ -68,7 +68,7 @@ def from_content(kind: RecordType, text: str, zone: str, priority: int | None) -
         return _address(kind, text)
     words = tokens(text, "content")
     if kind is RecordType.LOC:
-        return _location(" ".join(words), "content")
+        return _location(location.from_text(" ".join(words)))
     form = FORMS[kind]
     return _build(kind, form, _pieces(kind, form, words, zone, priority))
 
@@ -80,7 +80,7 @@ def from_data(kind: RecordType, members: Mapping[str, Any], zone: str, priority:
     """
     present = {name: value for name, value in members.items() if value is not None}
     if kind is RecordType.LOC:
-        return _location(location.from_members(present), "data")
+        return _location(location.from_members(present))
     form = FORMS.get(kind)
     if form is None or not form.has_data:
         raise InvalidInput(f"{kind} records are given by their content", field="data")
@@ -271,20 +271,20 @@ def _value(field: Field, piece: str) -> int | str:
     return piece
 
 
-def _judged(kind: RecordType, presentation: str, where: str = "content") -> dns.rdata.Rdata:
+def _judged(kind: RecordType, presentation: str) -> dns.rdata.Rdata:
     """dnspython's reading of the canonical presentation, or InvalidInput with its reason."""
     try:
         rdata = dns.rdata.from_text(dns.rdataclass.IN, kind.value, presentation, relativize=False)
         size = len(rdata.to_wire() or b"")
     except Exception as error:  # dnspython lets struct.error, OverflowError and others through for bad data
-        raise _invalid(f"not a valid {kind} record: {error}", where) from None
+        raise _invalid(f"not a valid {kind} record: {error}") from None
     if size > RDATA_MAX:
-        raise _invalid(f"{size} octets; {RDATA_MAX} are allowed", where)
+        raise _invalid(f"{size} octets; {RDATA_MAX} are allowed")
     return rdata
 
 
-def _invalid(message: str, field: str = "content") -> InvalidInput:
-    return InvalidInput(message, field=field, code=CloudflareCode.RECORD_INVALID)
+def _invalid(message: str) -> InvalidInput:
+    return InvalidInput(message, field="content", code=CloudflareCode.RECORD_INVALID)
 
 
 # --- types without a row ----------------------------------------------------------------------------------
@@ -320,8 +320,7 @@ def _text(text: str) -> Rdata:
     return Rdata(presentation, presentation, None, None)
 
 
-def _location(presentation: str, where: str) -> Rdata:
-    place = location.canonical(_judged(RecordType.LOC, presentation, where))
+def _location(place: location.Location) -> Rdata:
     return Rdata(place.presentation, place.presentation, place.members, None)
 
 

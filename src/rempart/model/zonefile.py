@@ -122,6 +122,7 @@ class _Reader:
         self._skipped: list[Skipped] = []
         self._errors: list[InvalidInput] = []
         self._moved_ttls: dict[int, list[int]] = {}
+        self._dotless = [0, 0]  # the first line, and how many
         self._notes: list[str] = []
 
     def take(self, entry: Entry) -> None:
@@ -147,6 +148,12 @@ class _Reader:
             first, count = lines
             kept = min(max(ttl, TTL_MIN), TTL_MAX)
             notes.append(f"TTL {ttl} became {kept} in {count} records, the first in line {first}")
+        if self._dotless[1]:
+            first, count = self._dotless
+            notes.append(
+                f"{count} names end in {self._zone} without a trailing dot and so are below it, "
+                f"the first in line {first}"
+            )
         return ZoneFile(tuple(self._records), tuple(self._skipped), tuple(notes))
 
     def _all_errors(self) -> InvalidInput:
@@ -216,6 +223,8 @@ class _Reader:
         else:
             self._owner = parse_domain_name(self._absolute(words[0]) or ".", wildcard=True)
             place = 1
+            if self._owner.endswith(f"{self._zone}.{self._zone}") and not words[0].endswith("."):
+                self._dotless = [self._dotless[0] or entry.line, self._dotless[1] + 1]
         ttl: int | None = None
         rdclass: str | None = None
         while place < len(words):
