@@ -54,9 +54,8 @@ def run(arguments: list[str]) -> int:
     """Run one command line; its exit status. Every error becomes a message on standard error."""
     debug = "--debug" in arguments
     try:
-        cli.main(arguments, prog_name="rempart", standalone_mode=False)
-    except click.exceptions.Exit as ended:
-        return ended.exit_code
+        # Outside of standalone mode, click hands back what `Exit` was raised with.
+        ended = cli.main(arguments, prog_name="rempart", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -88,4 +87,4 @@ def run(arguments: list[str]) -> int:
                 "rempart: this is a fault of ours; rempart --debug … shows where it comes from", err=True
             )
         return 1
-    return 0
+    return ended if isinstance(ended, int) else 0

@@ -76,7 +76,7 @@ def add(
 def list_(session: Session, zone: str, name: str | None, type_: str | None, as_json: bool) -> None:
     """The records of ZONE."""
     with session.controller() as controller:
-        found = controller.ask(Records, f"/v1/zones/{zone}/records", name=name, type=type_ and type_.upper())
+        found = controller.ask(Records, f"/v1/zones/{zone}/records", of=name, type=type_ and type_.upper())
     if as_json:
         document(found.model_dump(mode="json"))
         return

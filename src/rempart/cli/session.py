@@ -146,8 +146,12 @@ def in_process(configuration: Configuration) -> Iterator[ControllerCalls]:
     is_root = os.geteuid() == 0
     prepare(configuration, is_root=is_root)
     try:
-        with hold(configuration.paths, seconds=5.0), asyncio.Runner() as runner:
-            yield ControllerCalls(InProcess(application(configuration), runner), online=False)
+        with (
+            hold(configuration.paths, seconds=5.0),
+            application(configuration) as served,
+            asyncio.Runner() as runner,
+        ):
+            yield ControllerCalls(InProcess(served, runner), online=False)
     finally:
         # As root we may have made files that the controller must be able to use.
         prepare(configuration, is_root=is_root)

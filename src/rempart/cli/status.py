@@ -122,7 +122,7 @@ def show(found: Status) -> None:
         for one in known.unresolved:
             if one.addresses:
                 note(
-                    f"rempart: warning: {one.host} cannot be resolved now, its last answer serves: {one.problem}"
+                    f"rempart: warning: {one.host} is served by its last answer: {one.problem}"
                 )
     for words in found.off:
         say(f"off: {words}")

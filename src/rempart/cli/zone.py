@@ -105,7 +105,6 @@ def remove(session: Session, name: str, confirm: str | None, as_json: bool) -> N
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--zone", "name", help="Zone to import into.  [default: the file's $ORIGIN or SOA]")
 @click.option("--replace", is_flag=True, help="Delete records that are not in the file.")
-@click.option("--dry-run", is_flag=True, help="Show the plan, change nothing.")
 @_CONFIRM
 @json_option
 @pass_session
@@ -114,7 +113,6 @@ def import_(
     file: Path,
     name: str | None,
     replace: bool,
-    dry_run: bool,
     confirm: str | None,
     as_json: bool,
 ) -> None:
@@ -126,7 +124,6 @@ def import_(
     query = {
         "zone": name,
         "replace": "true" if replace else None,
-        "dry_run": "true" if dry_run else None,
         "confirm": confirm,
     }
     with session.controller() as controller, working(f"importing {file}"):
@@ -135,18 +132,11 @@ def import_(
         )
     if not as_json:
         note(answer.summary or "no change")
-    if dry_run:
-        for warning in answer.warnings:
-            note(f"rempart: warning: {warning}")
-        if as_json:
-            document(answer.model_dump(mode="json"))
-        else:
-            say("This is what would be done; nothing was changed.")
-        return
     lines = [
         f"{answer.zone.name} is imported.",
         f"  zone         {'made now' if answer.zone_created else 'existed already'}",
-        f"  records      {answer.records}",
+        f"  records      {answer.added} added, {answer.modified} changed, {answer.removed} removed, "
+        f"{answer.unchanged} as they were",
     ]
     finish(answer, online=controller.online, as_json=as_json, lines=lines)
     if not as_json and answer.zone_created:

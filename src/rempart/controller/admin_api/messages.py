@@ -134,8 +134,10 @@ class DnssecAnswer(Made):
 class ImportAnswer(Made):
     zone: Zone
     zone_created: bool
-    records: int
-    """Records of the zone after the import."""
+    added: int
+    modified: int
+    unchanged: int
+    removed: int
     nameservers: tuple[NameServer, ...] = ()
 
 
@@ -191,13 +193,13 @@ class SecondaryAnswer(Made):
     """Base64; shown when it was made and to who asks for it explicitly."""
 
 
-class Secondaries(Value):
-    secondaries: tuple[SecondaryView, ...]
-
-
 class SecondaryView(Value):
     secondary: Secondary
     tsig_secret: str | None = Field(default=None, repr=False)
+
+
+class Secondaries(Value):
+    secondaries: tuple[SecondaryView, ...]
 
 
 class TokenView(Value):
@@ -272,6 +274,3 @@ class ControllerStatus(Value):
 
 class Ping(Value):
     version: str
-
-
-Secondaries.model_rebuild()

@@ -38,6 +38,13 @@ class ResolutionIntents:
             row = session.get(ResolutionRow, name)
             return None if row is None else views.held(row)
 
+    def problems(self, limit: int = DUE_MAX) -> tuple[Held, ...]:
+        """Needed names whose last look-up brought nothing, by name."""
+        needed = exists().where(DependencyRow.key == "resolution/" + ResolutionRow.name)
+        with self._context.reading() as session:
+            rows = select(ResolutionRow).where(ResolutionRow.problem != "", needed)
+            return tuple(map(views.held, session.scalars(rows.order_by(ResolutionRow.name).limit(limit))))
+
     def next_refresh(self) -> datetime | None:
         """When the next name is due; None when there is none."""
         with self._context.reading() as session:

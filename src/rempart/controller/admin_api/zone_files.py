@@ -1,0 +1,87 @@
+"""Whole zones in and out, as zone files (RFC 1035 section 5)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import PlainTextResponse
+
+from rempart.controller.admin_api.answers import (
+    Confirm,
+    NameServers,
+    Wait,
+    made,
+    surroundings_of,
+    zone_named,
+)
+from rempart.controller.admin_api.messages import ImportAnswer
+from rempart.controller.assembly import Controller
+from rempart.controller.importing import ZoneImport, carry_out, zone_named_in
+from rempart.model.errors import InvalidInput
+from rempart.model.names import parse_zone_name
+from rempart.model.records import TTL_AUTO_SECONDS
+from rempart.model.zonefile import SIZE_MAX, Soa, write_zone_file
+
+
+def router(controller: Controller) -> APIRouter:
+    """``/v1/zone-imports`` and ``/v1/zones/{name}/export``."""
+    routes = APIRouter(prefix="/v1")
+
+    @routes.post("/zone-imports")
+    async def import_zone(
+        request: Request,
+        zone: Annotated[str | None, Query(max_length=300)] = None,
+        replace: bool = False,
+        wait: Wait = None,
+        confirm: Confirm = None,
+    ) -> ImportAnswer:
+        text = await _text(request)
+        name = parse_zone_name(zone) if zone else await run_in_threadpool(zone_named_in, text)
+        wanted = ZoneImport(zone=name, text=text, replace=replace, confirm=confirm)
+        done = await run_in_threadpool(carry_out, controller, wanted)
+        fields = await made(controller, done.written, wait)
+        fields["warnings"] += done.warnings
+        return ImportAnswer(
+            **fields,
+            zone=done.zone,
+            zone_created=done.zone_created,
+            added=done.written.value.added,
+            modified=done.written.value.changed,
+            unchanged=done.written.value.unchanged,
+            removed=done.written.value.removed,
+            nameservers=await run_in_threadpool(NameServers(controller).of, done.zone.name),
+        )
+
+    @routes.get("/zones/{name}/export", response_class=PlainTextResponse)
+    def export_zone(name: str) -> str:
+        zone = zone_named(controller, name)
+        surroundings = surroundings_of(controller)
+        servers = surroundings.nameservers_of(zone.name)
+        return write_zone_file(
+            zone.name,
+            controller.intents.records.export(zone.id),
+            # Another name server takes it as it is: a serial it has not seen, and seconds for "automatic".
+            soa=Soa(
+                mname=servers[0],
+                rname=surroundings.responsible_of(zone.name),
+                serial=int(controller.clock().timestamp()) % 2**32,
+            ),
+            name_servers=servers,
+            auto_ttl=TTL_AUTO_SECONDS,
+        )
+
+    return routes
+
+
+async def _text(request: Request) -> str:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > SIZE_MAX:
+            raise InvalidInput(f"longer than {SIZE_MAX} bytes", field="file")
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInput("no UTF-8 text", field="file") from error

@@ -1,0 +1,77 @@
+"""What a controller process is made of: the intents with all that serves them, wired once.
+
+The service (`service`) and the offline command line (`local`) both begin here; only the service also runs
+background tasks and sockets on top of it.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psutil
+
+from rempart.controller.bell import Bell
+from rempart.controller.intents import Intents
+from rempart.controller.local_ca import LocalCa
+from rempart.controller.reports import NodeReports
+from rempart.controller.resolver import Resolver
+from rempart.controller.store.database import Store
+from rempart.model.configuration import Configuration
+
+
+def now() -> datetime:
+    """The clock of a real controller."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """Everything the controller's servers and tasks share. Safe to use from any thread."""
+
+    configuration: Configuration
+    intents: Intents
+    authority: LocalCa
+    resolver: Resolver
+    reports: NodeReports
+    commits: Bell
+    """Rings after every commit that raised the revision."""
+    clock: Callable[[], datetime]
+
+
+@contextmanager
+def assembled(configuration: Configuration, clock: Callable[[], datetime] = now) -> Iterator[Controller]:
+    """A controller on the store of ``configuration``. EnvironmentLacks when something of it is missing."""
+    commits = Bell()
+    with Store.open(configuration) as store:
+        intents = Intents(
+            store,
+            configuration,
+            own_addresses=own_addresses(),
+            clock=clock,
+            on_commit=commits.ring,
+        )
+        intents.apply_configuration()
+        yield Controller(
+            configuration=configuration,
+            intents=intents,
+            authority=LocalCa.open(configuration.paths.controller / "ca", clock()),
+            resolver=Resolver(configuration.dns.resolvers),
+            reports=NodeReports(clock),
+            commits=commits,
+            clock=clock,
+        )
+
+
+def own_addresses() -> tuple[str, ...]:
+    """All addresses of this machine's interfaces."""
+    found = {
+        one.address.partition("%")[0]
+        for addresses in psutil.net_if_addrs().values()
+        for one in addresses
+        if one.family in (socket.AF_INET, socket.AF_INET6)
+    }
+    return tuple(sorted(found))

@@ -1,0 +1,96 @@
+"""The controller's process: store, admin API, feed, background tasks.
+
+`prepare` runs first, with the rights the process was started with: it makes whatever must exist and imports
+nothing later. `run` then serves until SIGTERM or SIGINT. A second controller on the same state folder waits
+for the first to end, then gives up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import ExitStack
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from rempart.controller import tasks
+from rempart.controller.admin_api.application import admin_application
+from rempart.controller.assembly import Controller, assembled, now
+from rempart.controller.feed_api import close, feed_application
+from rempart.controller.local_ca import LocalCa
+from rempart.controller.lock import hold
+from rempart.controller.sockets import ADMIN_MODE, FEED_MODE, listening, server
+from rempart.controller.store.database import Store
+from rempart.model.configuration import Configuration, StatePaths
+from rempart.model.errors import EnvironmentLacks
+from rempart.snapshot.signing import private_key
+
+LOCK_WAIT_S = 20.0
+
+_log = structlog.get_logger("controller")
+
+
+def prepare(configuration: Configuration) -> None:
+    """Bring the store up to date, make the local CA, publish its root. Applying it twice changes nothing.
+
+    May run as root before the process becomes its user; the caller hands over what is made in the
+    controller's folder. EnvironmentLacks when something is missing.
+    """
+    with hold(configuration.paths, seconds=LOCK_WAIT_S):
+        Store.open(configuration).close()
+        authority = LocalCa.open(configuration.paths.controller / "ca", now())
+        authority.publish_root(configuration.paths)
+
+
+def run(configuration: Configuration) -> None:
+    """Serve until told to end. The state folder is prepared and the feed's key is there."""
+    with hold(configuration.paths, seconds=LOCK_WAIT_S), assembled(configuration) as controller:
+        asyncio.run(_serve(controller, feed_key(configuration.paths)))
+
+
+def feed_key(paths: StatePaths) -> Ed25519PrivateKey:
+    """The key that deltas are signed with; EnvironmentLacks when it is missing or unreadable."""
+    path = paths.controller / "feed.key"
+    try:
+        return private_key(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise EnvironmentLacks(
+            str(path), f"the feed's key cannot be read: {error}", hint="rempart up makes it"
+        ) from error
+
+
+async def _serve(controller: Controller, key: Ed25519PrivateKey) -> None:
+    paths = controller.configuration.paths
+    feed = feed_application(controller.intents.published, controller.reports, key, controller.commits)
+    servers = (server(admin_application(controller)), server(feed))
+    ending = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ending.set)
+    with ExitStack() as stack:
+        sockets = (
+            stack.enter_context(listening(paths.admin_socket, ADMIN_MODE)),
+            stack.enter_context(listening(paths.feed_socket, FEED_MODE)),
+        )
+        serving = [
+            asyncio.create_task(one.serve(sockets=[listener]))
+            for one, listener in zip(servers, sockets, strict=True)
+        ]
+        background = asyncio.create_task(tasks.run_all(controller))
+        _log.info(
+            "controller serves",
+            admin=str(paths.admin_socket),
+            feed=str(paths.feed_socket),
+            revision=controller.intents.published.revision(),
+        )
+        told = asyncio.create_task(ending.wait())
+        # A server that ends by itself ends the process too: the supervisor starts it anew.
+        await asyncio.wait((told, background, *serving), return_when=asyncio.FIRST_COMPLETED)
+        _log.info("controller ends", told=ending.is_set())
+        for one in servers:
+            one.should_exit = True
+        close(feed, controller.commits)
+        told.cancel()
+        background.cancel()
+        await asyncio.gather(*serving, told, background, return_exceptions=True)

@@ -1,0 +1,145 @@
+"""What the controller does unasked: look names up again, issue and renew certificates, forget old deletions.
+
+Each task is a loop around one step that may fail without ending the loop: what goes wrong is logged and
+tried again later. Steps are plain functions of the controller, so that tests call them directly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+from fastapi.concurrency import run_in_threadpool
+
+from rempart.controller.assembly import Controller
+from rempart.controller.completion import cover, issue
+from rempart.controller.intents import SYSTEM
+from rempart.controller.local_ca import needs_renewal
+from rempart.controller.resolver import Outcome
+from rempart.controller.store.published import FORGET_AFTER
+from rempart.model.certificates import CertificateSource
+
+RESOLVE_AT_ONCE = 500
+RESOLVE_LOOK_S = 5.0
+COVER_AT_ONCE = 200
+COVER_LOOK_S = 60.0
+RENEW_EVERY_S = 3600.0
+AFTER_ERROR_S = 10.0
+
+_log = structlog.get_logger("controller")
+
+
+async def run_all(controller: Controller) -> None:
+    """Run every task until cancelled."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_forever("resolutions", lambda: resolving(controller)))
+        group.create_task(_forever("certificates", lambda: covering(controller)))
+        group.create_task(_forever("renewals", lambda: renewing(controller)))
+
+
+async def _forever(name: str, loop: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await loop()
+        except Exception:
+            _log.exception("background task failed, it goes on", task=name)
+            await asyncio.sleep(AFTER_ERROR_S)
+
+
+async def resolving(controller: Controller) -> None:
+    """Look up what is due; then wait for the next name to be due, or for a commit that needs a new one."""
+    while True:
+        ticket = controller.commits.ticket()
+        try:
+            while await resolve_due(controller):
+                pass
+            next_one = await run_in_threadpool(controller.intents.resolutions.next_refresh)
+        except BaseException:
+            controller.commits.drop(ticket)
+            raise
+        left = RESOLVE_LOOK_S
+        if next_one is not None:
+            # A second at least: a name that nothing needs any more stays due until it is dropped.
+            left = min(left, max(1.0, (next_one - controller.clock()).total_seconds()))
+        await controller.commits.heard(ticket, left)
+
+
+async def resolve_due(controller: Controller) -> bool:
+    """Look up the names that are due, at most RESOLVE_AT_ONCE; whether there were any."""
+    resolutions = controller.intents.resolutions
+    due = await run_in_threadpool(resolutions.names_to_resolve, controller.clock(), RESOLVE_AT_ONCE)
+    if not due:
+        return False
+    answers = await controller.resolver.resolve_all(set(due))
+    written = await run_in_threadpool(resolutions.record_answers, answers, controller.clock())
+    for answer in answers:
+        if answer.outcome is not Outcome.FOUND:
+            _log.warning(
+                "name not resolved", host=answer.host, outcome=answer.outcome.value, problem=answer.problem
+            )
+    if written.value:
+        _log.info("addresses changed", hosts=list(written.value)[:20], revision=written.revision)
+    return True
+
+
+async def covering(controller: Controller) -> None:
+    """Issue certificates for hosts at the edge that have none; look after every commit."""
+    while True:
+        ticket = controller.commits.ticket()
+        try:
+            while await run_in_threadpool(cover_some, controller):
+                pass
+        except BaseException:
+            controller.commits.drop(ticket)
+            raise
+        await controller.commits.heard(ticket, COVER_LOOK_S)
+        # A burst of commits is looked at once.
+        await asyncio.sleep(1.0)
+
+
+def cover_some(controller: Controller) -> bool:
+    """Issue for at most COVER_AT_ONCE uncovered hosts; whether there were any."""
+    hosts = controller.intents.certificates.uncovered(controller.clock())[:COVER_AT_ONCE]
+    issued = cover(controller, hosts)
+    if issued:
+        _log.info("certificates issued", number=len(issued), first=hosts[0])
+    return bool(issued)
+
+
+async def renewing(controller: Controller) -> None:
+    """Renew certificates, and forget deletions that every node has long seen."""
+    while True:
+        await run_in_threadpool(renew, controller)
+        oldest = controller.clock() - FORGET_AFTER
+        await run_in_threadpool(controller.intents.forget_deletions, oldest)
+        await asyncio.sleep(RENEW_EVERY_S)
+
+
+def renew(controller: Controller) -> int:
+    """Replace the local CA's certificates that are in their last third, drop those nobody needs; how many.
+
+    The new one is published before the old one goes, so no host is without.
+    """
+    intents = controller.intents
+    now = controller.clock()
+    hosts = {one.key.removeprefix("site/") for one in intents.published.items("site/")}
+    done = 0
+    for old in intents.certificates.list():
+        if old.source is not CertificateSource.LOCAL_CA:
+            continue
+        if not needs_renewal(old.not_before, old.not_after, now):
+            continue
+        needed = tuple(
+            host
+            for host in old.hosts
+            if host in hosts and getattr(intents.certificates.serving(host, now), "id", None) == old.id
+        )
+        if needed:
+            new = issue(controller, needed).value
+            _log.info("certificate renewed", hosts=list(needed), until=f"{new.not_after:%Y-%m-%d}")
+        if needed or old.not_after + timedelta(days=1) <= now:
+            intents.certificates.remove(SYSTEM, old.id)
+            done += 1
+    return done
