@@ -89,10 +89,16 @@ class Origin:
                     received = self.rfile.read(length).decode(errors="replace")
                     if self.headers.get("transfer-encoding", "").lower() == "chunked":
                         received = self.read_chunks()
-                    self.respond(received)
+                    status, body = self.work(received)
                 finally:
+                    # Before the answer: after it, the next request may be here already.
                     with origin._lock:
                         origin.now -= 1
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(body)
 
             def read_chunks(self) -> str:
                 body = b""
@@ -102,7 +108,7 @@ class Origin:
                 self.rfile.readline()
                 return body.decode(errors="replace")
 
-            def respond(self, received: str) -> None:
+            def work(self, received: str) -> tuple[int, bytes]:
                 status, parts = 200, self.path.strip("/").split("/")
                 body = json.dumps(
                     {
@@ -119,11 +125,7 @@ class Origin:
                     status, body = int(parts[1]), b"the origin's own words"
                 elif parts[0] == "bytes":
                     body = b"x" * int(parts[1])
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(body)
+                return status, body
 
             do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = answer  # noqa: N815
 
@@ -145,7 +147,7 @@ class Origin:
                 pass
 
         if tls is not None:
-            tls.sni_callback = lambda _socket, name, _context: origin.sni.append(name)  # type: ignore[assignment]
+            tls.sni_callback = lambda _socket, name, _context: origin.sni.append(name)
         self._server = Server(("127.0.0.1", port), Handler)
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -181,7 +183,7 @@ class RawOrigin:
 
     def _keep(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            connection.settimeout(10)
+            connection.settimeout(90)
             place = None
             while data := connection.recv(65536):
                 if place is None:
@@ -367,7 +369,7 @@ class Edge:
         if tls:
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            connection = _NamedTls(host.partition(":")[0], self.https, source, context, timeout)
+            connection = _NamedTls(host.partition(":")[0] or "none", self.https, source, context, timeout)
         else:
             connection = http.client.HTTPConnection(
                 "127.0.0.1", self.http, timeout=timeout, source_address=(source, 0)

@@ -34,6 +34,9 @@ UNTRUSTED_HEADERS = (
     "CF-Visitor",
     "CF-IPCountry",
     "Proxy",
+    "Proxy-Connection",
+    "Keep-Alive",
+    "HTTP2-Settings",
 )
 
 # Mozilla's "intermediate" recommendation without finite-field Diffie-Hellman: TLS 1.2 and 1.3, AEAD only.
@@ -197,6 +200,9 @@ def _frontend(edge: EdgeSection, places: Places) -> str:
         " unless { req.hdr(host) -m reg ^[A-Za-z0-9_.-]+(:[0-9]{1,5})?$ }",
         "    # An origin that switches to HTTP/2 in the clear would take requests past all rules.",
         "    http-request del-header Upgrade unless { req.hdr(upgrade) -i websocket }",
+        "    # Connection names headers that the next hop removes: it must not name ours.",
+        "    http-request del-header Connection",
+        "    http-request set-header Connection upgrade if { req.hdr(upgrade) -i websocket }",
         "",
         "    # Limits. Refused requests count too: whoever keeps hammering stays out.",
         "    http-request set-var(txn.per_client) var(txn.site),word(3,|),add(0)",
@@ -228,8 +234,8 @@ def _frontend(edge: EdgeSection, places: Places) -> str:
         "    http-request set-header CF-Connecting-IP %[src]",
         "    http-request set-header X-Forwarded-Host %[req.hdr(host)]",
         "    http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
-        f"    http-request set-header Forwarded for=%[src];{forwarded} if {{ src 0.0.0.0/0 }}",
-        f'    http-request set-header Forwarded for=\\"[%[src]]\\";{forwarded} unless {{ src 0.0.0.0/0 }}',
+        f"    http-request set-header Forwarded for=%[src];{forwarded} unless {{ src -m sub : }}",
+        f'    http-request set-header Forwarded for=\\"[%[src]]\\";{forwarded} if {{ src -m sub : }}',
         "",
         "    # A body that trickles ends here, not at the origin.",
         "    http-request wait-for-body time 10s at-least 1k"

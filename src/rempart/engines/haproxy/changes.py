@@ -31,10 +31,16 @@ class RuntimeCommand:
     key: str
     """Key of the item that it is for."""
     text: str
-    expects: str = ""
-    """What a good answer contains; nothing: a good answer is empty."""
+    expects: str | None = ""
+    """What a good answer contains; empty: a good answer is empty; None: every answer will do."""
     payload: str | None = field(default=None, repr=False)
     """Lines after ``<<``; certificates with keys among them, hence never shown."""
+
+    def taken(self, answer: str) -> bool:
+        """True when ``answer`` says that HAProxy did it."""
+        if self.expects is None:
+            return True
+        return self.expects in answer if self.expects else not answer
 
     @property
     def line(self) -> str:
@@ -129,6 +135,8 @@ def _certificates(desired: EdgeState, observed: EdgeState, places: Places) -> li
                     Phase.PREPARE, key, f"set ssl cert {file}", "Transaction", payload=certificate.pem
                 ),
                 RuntimeCommand(Phase.PREPARE, key, f"commit ssl cert {file}", "Success!"),
+                # HAProxy has one transaction at a time: that of a refused certificate would block the next.
+                RuntimeCommand(Phase.PREPARE, key, f"abort ssl cert {file}", None),
             ]
         entry = f"{file} {' '.join(certificate.hosts)}"
         commands.append(

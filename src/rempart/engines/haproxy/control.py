@@ -293,8 +293,7 @@ class HAProxyEngine:
             batch = [c for c in commands if c.phase is phase and c.key not in refused]
             answers = self._runtime.exchange([command.line for command in batch])
             for command, answer in zip(batch, answers, strict=True):
-                good = command.expects in answer if command.expects else not answer
-                if good:
+                if command.taken(answer):
                     done += 1
                 else:
                     refused.setdefault(command.key, _first_words(answer))
