@@ -79,7 +79,10 @@ def changes() -> Changes:
 
 @pytest.fixture
 def reports() -> NodeReports:
-    return NodeReports(lambda: NOW)
+    """Reports of a controller that a node has reported to already."""
+    known = NodeReports(lambda: NOW)
+    known.put(report(0))
+    return known
 
 
 @asynccontextmanager
@@ -169,6 +172,15 @@ def test_a_poll_ends_without_changes_when_its_time_is_over(
         assert time.monotonic() - began >= 0.3
         assert (delta.changes, delta.to_revision) == ((), 1)
         assert changes.commits.waiting == 0
+
+    asyncio.run(story())
+
+
+def test_after_a_start_a_node_is_answered_soon_so_that_it_reports(folder: Path, changes: Changes) -> None:
+    async def story() -> None:
+        async with feed(folder, changes, NodeReports(lambda: NOW)) as client:
+            poll = client.get("/feed/v1/changes", params={"since": 0, "wait": 30})
+            assert delta_of(await asyncio.wait_for(poll, 10)).to_revision == 0
 
     asyncio.run(story())
 

@@ -19,7 +19,7 @@ def finish(made: Made, *, online: bool, as_json: bool, lines: list[str]) -> None
         for line in lines:
             say(line)
         if not made.changed:
-            say("  unchanged    everything was so already")
+            say("  unchanged    what is served was so already")
         say(f"  live         {liveness(made.reach, online=online)}")
     for warning in made.warnings:
         note(f"rempart: warning: {warning}")

@@ -27,6 +27,8 @@ from rempart.snapshot.signing import sign
 WAIT_MAX_S = 30.0
 WAITERS_MAX = 256
 REPORT_BYTES_MAX = 4 * 2**20
+FIRST_WAIT_S = 0.2
+"""How long a node waits while no node has reported yet."""
 LOOK_EVERY_S = 2.0
 """Another controller on the same store rings no bell here: so long at most until its commit is seen."""
 
@@ -79,7 +81,9 @@ def feed_application(
         wait: Annotated[float, Query(ge=0, le=WAIT_MAX_S)] = 0.0,
     ) -> Response:
         if wait and cursor is None:
-            await wait_for_change(since, wait)
+            # After a start nodes learn that we are there from an answer, and report only then.
+            known = bool(reports.connected())
+            await wait_for_change(since, wait if known else min(wait, FIRST_WAIT_S))
         signed = await run_in_threadpool(_signed, published, since, cursor, key)
         return Response(signed.model_dump_json(), media_type="application/json")
 
