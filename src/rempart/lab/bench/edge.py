@@ -17,8 +17,8 @@ import psutil
 
 from rempart.engines.contract import ItemTable
 from rempart.engines.haproxy.control import HAProxyEngine, command_line
-from rempart.lab.bench.load import LOAD_CORE, PROXY_CORE, Measured, figure, output_of
-from rempart.lab.bench.report import BenchReport, Row, at_least, middle, side_by_side
+from rempart.lab.bench.load import LOAD_CORE, PROXY_CORE, Measured, compared, figure, output_of
+from rempart.lab.bench.report import BenchReport, Row, at_least
 from rempart.lab.processes import cpu_seconds, free_port, require, running, wait_for_port
 from rempart.model.base import Value
 from rempart.model.configuration import AdminSection, Configuration, EdgeSection
@@ -54,9 +54,9 @@ def run(rounds: int = 5, seconds: int = 2, progress: Progress = lambda _: None) 
     ):
         require(program, package)
     workloads: dict[str, tuple[str, Callable[[Contender, int], float]]] = {
-        "keep-alive HTTP/1.1": ("requests/s", keep_alive),
-        "HTTP/2 over TLS": ("requests/s", http2),
-        "new TLS connections": ("connections/s", new_tls),
+        "keep-alive HTTP/1.1": ("requests", keep_alive),
+        "HTTP/2 over TLS": ("requests", http2),
+        "new TLS connections": ("connections", new_tls),
     }
     samples: dict[str, dict[str, list[Measured]]] = {}
     with ExitStack() as stack:
@@ -79,15 +79,11 @@ def run(rounds: int = 5, seconds: int = 2, progress: Progress = lambda _: None) 
     rows: list[Row] = []
     bars = []
     for what, (unit, _) in workloads.items():
-        rates = {name: [m.per_second for m in taken] for name, taken in samples[what].items()}
-        shares = {name: [m.proxy_share for m in taken] for name, taken in samples[what].items()}
-        compared = side_by_side(what, unit, rates, OURS)
-        rows += [
-            row.model_copy(update={"note": f"proxy used {middle(shares[name]):.2f} of its core"})
-            for row, name in zip(compared, rates, strict=True)
+        lines = compared(what, unit, samples[what], OURS)
+        rows += lines
+        bars += [
+            at_least(f"{row.name} ÷ plain haproxy", BAR, row.ratio[HAPROXY]) for row in lines if row.ratio
         ]
-        ours = next(row for row in compared if row.ratio)
-        bars.append(at_least(f"{what}: share of plain HAProxy", BAR, ours.ratio[HAPROXY]))
     return BenchReport(bench="edge", rows=tuple(rows), bars=tuple(bars))
 
 
@@ -158,7 +154,9 @@ def start_rempart(home: Path, certificate: Path, origin: int, http: int, https: 
     """The configuration that ``rempart up`` writes, every protection on; only the limits are high."""
     config = Configuration(
         state=home,
-        edge=EdgeSection(listen=("127.0.0.1",), http_port=http, https_port=https, threads=1),
+        edge=EdgeSection(
+            listen=("127.0.0.1",), http_port=http, https_port=https, threads=1, max_connections=4000
+        ),
         admin=AdminSection(port=free_port()),
     )
     pem = certificate.read_text()
@@ -256,7 +254,7 @@ http {{
 PLAIN_HAPROXY = """
 global
   nbthread 1
-  maxconn 20000
+  maxconn 4000
   ssl-default-bind-options ssl-min-ver TLSv1.2
 defaults
   mode http

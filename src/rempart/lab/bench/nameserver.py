@@ -1,4 +1,4 @@
-"""The name-server half of ``rempart bench dns``: our Knot next to one as its manual starts it, on one zone."""
+"""The name-server half of ``rempart bench dns``: our Knot next to a plain one, on the same zone."""
 
 from __future__ import annotations
 
