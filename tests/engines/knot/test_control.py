@@ -74,7 +74,7 @@ def test_a_new_zone_comes_in_one_transaction_and_nothing_is_done_twice(server: S
     report = server.engine.apply(changes, server.view)
     assert report.refusals == ()
     assert not report.pending
-    assert report.commands == 2  # the catalog, the zone
+    assert report.commands == 3  # the local catalog, the zone, the public catalog
     assert server.rdata(f"www.{ZONE}", "A") == ["192.0.2.2", "192.0.2.3"]
     assert server.rdata(ZONE, "NS") == [f"ns1.{ZONE}."]
     assert server.engine.apply(changes, server.view).commands == 0
@@ -132,7 +132,7 @@ def test_a_removed_zone_is_refused_and_leaves_nothing(server: Server) -> None:
     server.engine.apply(server.view.put(*plain_zone(ZONE), *plain_zone("example.net")), server.view)
     gone = server.view.drop_zone(ZONE)
     before = server.engine.zone_serial("example.net")
-    assert server.engine.apply(gone, server.view).commands == 1
+    assert server.engine.apply(gone, server.view).commands == 2
     assert server.rcode(ZONE) == "REFUSED"
     assert server.rdata("www.example.net", "A") == ["192.0.2.2", "192.0.2.3"]
     assert server.engine.zone_serial("example.net") == before

@@ -106,7 +106,10 @@ def test_reconcile_finds_any_difference(server: Server) -> None:
     server.view.drop_zone("third.example")
     server.view.put(*plain_zone("fourth.example"))
     report = server.engine.reconcile(server.view)
-    assert (report.commands, report.refusals) == (4, ())  # the catalog, two repairs, one new zone
+    assert (report.commands, report.refusals) == (
+        6,
+        (),
+    )  # a withdrawal, the catalog, two repairs, one new zone, its announcement
     assert server.contents(ZONE) == wanted[ZONE]
     unsigned = {line for line in server.contents(SIGNED) if " RRSIG " not in line}
     assert unsigned == {line for line in wanted[SIGNED] if " RRSIG " not in line}
@@ -132,13 +135,13 @@ def test_a_thousand_zones_come_in_one_go_and_survive(server: Server) -> None:
     report = server.engine.apply(
         server.view.put(*(item for name in names for item in plain_zone(name))), server.view
     )
-    assert (report.commands, report.refusals, report.pending) == (1001, (), False)
+    assert (report.commands, report.refusals, report.pending) == (1002, (), False)
     server.kill()
     server.start()
     for name in names[::97]:
         assert server.rdata(f"www.{name}", "A") == ["192.0.2.2", "192.0.2.3"]
-    assert server.engine.statistics().zones == 1001
+    assert server.engine.statistics().zones == 1002
     assert server.engine.reconcile(server.view).commands == 0
     gone = [change for name in names[:500] for change in server.view.drop_zone(name)]
-    assert server.engine.apply(gone, server.view).commands == 1
-    assert server.engine.statistics().zones == 501
+    assert server.engine.apply(gone, server.view).commands == 2
+    assert server.engine.statistics().zones == 502

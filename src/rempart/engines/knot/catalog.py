@@ -35,13 +35,13 @@ def member_keys(catalog: str, zone: str) -> tuple[RRsetKey, RRsetKey]:
     return (node, "PTR"), (f"group.{node}", "TXT")
 
 
-def member_records(catalog: str, zone: str, dnssec: bool) -> tuple[Records, Records]:
-    """The two RRsets that make ``zone`` a member."""
+def member_records(catalog: str, zone: str, group: str | None) -> tuple[Records, ...]:
+    """What makes ``zone`` a member: its PTR and, when it is in a group, that property."""
     pointer, property_ = member_keys(catalog, zone)
-    return (
-        Records(*pointer, 0, (absolute(zone),)),
-        Records(*property_, 0, (f'"{group(dnssec)}"',)),
-    )
+    rows = [Records(*pointer, 0, (absolute(zone),))]
+    if group is not None:
+        rows.append(Records(*property_, 0, (f'"{group}"',)))
+    return tuple(rows)
 
 
 def apex_records(catalog: str) -> tuple[Records, Records]:
@@ -58,21 +58,21 @@ def soa(serial: int) -> Soa:
     return Soa("invalid.", "invalid.", serial, refresh=3600, retry=600, expire=2**31 - 2, minimum=0, ttl=0)
 
 
-def desired_records(catalog: str, zones: Mapping[str, bool]) -> dict[RRsetKey, Records]:
-    """The whole catalog but its SOA. ``zones``: name (no trailing dot) → signed."""
+def desired_records(catalog: str, members: Mapping[str, str | None]) -> dict[RRsetKey, Records]:
+    """The whole catalog but its SOA. ``members``: name (no trailing dot) → group."""
     rows = list(apex_records(catalog))
-    for zone, dnssec in zones.items():
-        rows.extend(member_records(catalog, zone, dnssec))
+    for zone, group in members.items():
+        rows.extend(member_records(catalog, zone, group))
     return {row.key: row for row in rows}
 
 
-def members(observed: Iterable[Records]) -> dict[str, bool]:
-    """The zones in a catalog as it was read: name (no trailing dot) → signed."""
+def members(observed: Iterable[Records]) -> dict[str, str | None]:
+    """The members in a catalog as it was read: name (no trailing dot) → group."""
     pointers: dict[str, str] = {}
     groups: dict[str, str] = {}
     for row in observed:
-        if row.type == "PTR" and row.rdata:
+        if row.type == "PTR":
             pointers[row.owner] = row.rdata[0].rstrip(".")
-        elif row.type == "TXT" and row.owner.startswith("group.") and row.rdata:
+        elif row.type == "TXT" and row.owner.startswith("group."):
             groups[row.owner.removeprefix("group.")] = row.rdata[0].strip('"')
-    return {zone: groups.get(node) == SIGNED for node, zone in pointers.items()}
+    return {zone: groups.get(node) for node, zone in pointers.items()}

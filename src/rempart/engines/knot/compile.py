@@ -1,9 +1,12 @@
 """What knotd is started from: ``knot.conf`` as text, and the command lines. Pure.
 
-Zones are not in this file. They are members of our own catalog zone (RFC 9432), which Knot interprets and
-keeps in its database: a zone comes and goes as one change to the catalog, with no reload and in the same way
-for us and for every secondary. The member's ``group`` property chooses the template, signed or unsigned.
-The file changes only when a secondary comes or goes.
+Zones are not in this file. They are members of a catalog zone (RFC 9432) that Knot interprets and keeps in
+its database: a zone comes and goes as one change to the catalog, with no reload. The member's ``group``
+property chooses the template, signed or unsigned. The file changes only when a secondary comes or goes.
+
+There are two catalogs: the local one, which this Knot interprets, and the public one, an ordinary zone that
+secondaries follow. One would do, if Knot did not refuse every query over UDP for a catalog it interprets:
+BIND asks for the SOA that way before it transfers, and takes the refusal, which bears no TSIG, for a forgery.
 """
 
 from __future__ import annotations
@@ -133,7 +136,7 @@ def configuration_text(config: Configuration, secondaries: Sequence[Peer], user:
         (
             "# Written by Rempart; changes here are lost.",
             *_server(config, user),
-            *_modules(config),
+            *_modules(config, secondaries),
             *_secondaries(config, secondaries),
             *_policy(),
             *_templates(config, secondaries),
@@ -173,8 +176,9 @@ def _server(config: Configuration, user: str | None) -> Iterable[str]:
         "log:",
         "  - target: stderr",
         "    server: info",
-        # At "info" every record set would be a line; at "notice" every signed zone is one at each start.
-        "    control: error",
+        # What a command is refused for is told to whoever sent it. Of zones, "notice" would be a line for
+        # each signed one at every start. That a new zone's "load" fails (not exists) only says it has no file.
+        "    control: critical",
         "    zone: warning",
         "database:",
         f"    storage: {_quoted(paths.knot_db)}",
@@ -183,7 +187,12 @@ def _server(config: Configuration, user: str | None) -> Iterable[str]:
     )
 
 
-def _modules(config: Configuration) -> Iterable[str]:
+def _modules(config: Configuration, secondaries: Sequence[Peer]) -> Iterable[str]:
+    # Whose zones these are is nobody's business but the secondaries' (and of who is on this machine).
+    known = ", ".join(
+        f'"{address}"' for address in ("127.0.0.1", "::1", *(one.address for one in secondaries))
+    )
+    yield from ("mod-queryacl:", "  - id: catalog", f"    address: [{known}]")
     yield from ("mod-cookies:", "  - id: default", "    badcookie-slip: 1")
     if config.dns.rate_limit:
         yield from (
@@ -266,6 +275,7 @@ def _templates(config: Configuration, secondaries: Sequence[Peer]) -> Iterable[s
         "mod-stats/default",
     ]
     remotes = ", ".join(f'"{one.remote}"' for one in secondaries)
+    transfers = [f"    notify: [{remotes}]", f"    acl: [{remotes}]"] if remotes else []
     common = [
         f"    storage: {_quoted(config.paths.knot_db)}",
         "    zonefile-sync: -1",
@@ -274,22 +284,35 @@ def _templates(config: Configuration, secondaries: Sequence[Peer]) -> Iterable[s
         # +1 for each commit, from the Unix time at the zone's birth: however often a zone changes, a rebuilt
         # database starts above it unless it averaged more than one commit a second all its life.
         "    serial-policy: increment",
-        *([f"    notify: [{remotes}]", f"    acl: [{remotes}]"] if remotes else []),
     ]
     yield from ("template:", "  - id: default", f"    global-module: [{', '.join(modules)}]", *common)
-    yield from (f"  - id: {UNSIGNED}", *common)
-    yield from (f"  - id: {SIGNED}", *common, "    dnssec-signing: on", f"    dnssec-policy: {SIGNED}")
+    yield from (f"  - id: {UNSIGNED}", *common, *transfers)
+    yield from (
+        f"  - id: {SIGNED}",
+        *common,
+        *transfers,
+        "    dnssec-signing: on",
+        f"    dnssec-policy: {SIGNED}",
+    )
     yield from (
         "zone:",
-        f'  - domain: "{catalog_name(config)}."',
+        f'  - domain: "{local_catalog_name(config)}."',
         "    catalog-role: interpret",
         f"    catalog-template: [{UNSIGNED}, {SIGNED}]",
+        f'  - domain: "{catalog_name(config)}."',
+        "    module: mod-queryacl/catalog",
+        *transfers,
     )
 
 
 def catalog_name(config: Configuration) -> str:
-    """The catalog zone's name, no trailing dot. Raises InvalidInput when it is not a domain name."""
+    """Name of the catalog that secondaries follow, no trailing dot. Raises InvalidInput when it is none."""
     name = config.dns.catalog.rstrip(".").lower()
     if not _NAME.fullmatch(name):
         raise InvalidInput("not a domain name", field="dns.catalog")
     return name
+
+
+def local_catalog_name(config: Configuration) -> str:
+    """Name of the catalog that our own Knot interprets, no trailing dot."""
+    return f"local.{catalog_name(config)}"

@@ -16,7 +16,7 @@ from dns.rdtypes.dnskeybase import Flag
 from rempart.engines.contract import ApplyReport, ItemView
 from rempart.engines.knot.boot import BootFiles
 from rempart.engines.knot.changes import sort_changes
-from rempart.engines.knot.compile import CONTROL_TIMEOUT_S, catalog_name
+from rempart.engines.knot.compile import CONTROL_TIMEOUT_S, catalog_name, local_catalog_name
 from rempart.engines.knot.contents import Contents
 from rempart.engines.knot.membership import Membership
 from rempart.engines.knot.records import absolute
@@ -41,9 +41,11 @@ class KnotEngine:
         Raises InvalidInput when the catalog's name is not a domain name.
         """
         self._socket = config.paths.knot_socket
-        self._catalog = catalog_name(config)
+        self._reserved = frozenset({catalog_name(config), local_catalog_name(config)})
         self._boot = BootFiles(config, user)
-        self._membership = Membership(self._connect, self._catalog)
+        self._membership = Membership(
+            self._connect, local=local_catalog_name(config), public=catalog_name(config)
+        )
         self._contents = Contents(self._connect)
 
     def _connect(self, timeout_s: int = CONTROL_TIMEOUT_S) -> ControlSession:
@@ -77,6 +79,7 @@ class KnotEngine:
             item = items[one.name]
             if item is not None:
                 self._follow_contents(item, None if one.name in moved else one.rrsets, view, tally)
+        self._membership.publish((name for name, signed in wanted.items() if signed is not None), tally)
         return _report(tally)
 
     def reconcile(self, view: ItemView) -> ApplyReport:
@@ -85,12 +88,13 @@ class KnotEngine:
         self._boot.follow(self._connect, view, tally)
         items = [item for found in view.under("zone/") if (item := self._zone(found, tally))]
         wanted = {item.name: item.dnssec for item in items}
-        for name in self._membership.listed():
+        for name in self._membership.served():
             if name not in wanted:
                 self._contents.remember_serial(name)
         self._membership.equalise(wanted, tally)
         for item in items:
             self._follow_contents(item, None, view, tally)
+        self._membership.publish(wanted, tally, all_there_are=True)
         return _report(tally)
 
     def _zone(self, item: object, tally: Tally) -> ZoneItem | None:
@@ -100,8 +104,8 @@ class KnotEngine:
         try:
             if absolute(item.name) != f"{item.name}.":
                 raise InvalidInput("not in lower case, or with a trailing dot", field="name")
-            if item.name == self._catalog:
-                raise InvalidInput("the catalog zone's own name", field="name")
+            if item.name in self._reserved:
+                raise InvalidInput("the name of a catalog zone", field="name")
         except InvalidInput as error:
             tally.refuse(item.key, str(error))
             return None
@@ -128,6 +132,7 @@ class KnotEngine:
                 # Knot lost it, or never had it: what a reconciliation would find, mended on the spot.
                 self._membership.follow({item.name: item.dnssec}, tally)
                 self._contents.equalise(item, view, tally)
+                self._membership.publish((item.name,), tally)
         except (EngineRefused, InvalidInput) as error:
             tally.refuse(item.key, str(error))
 

@@ -1,0 +1,187 @@
+"""Unmodified secondaries on loopback, each started from the few lines its own manual would have one write."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import dns.exception
+import dns.message
+import dns.query
+import dns.rdatatype
+
+from rempart.snapshot.items import SecondaryItem
+from tests.engines.knot.server import ADDRESS, Server, eventually
+
+CATALOG = "catalog.rempart"
+
+
+@dataclass(frozen=True)
+class Secondary:
+    """A running secondary."""
+
+    kind: str
+    port: int
+    log_file: Path
+
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def ask(self, name: str, type_: str, *, dnssec: bool = False) -> dns.message.Message:
+        query = dns.message.make_query(name, type_, want_dnssec=dnssec, payload=1232)
+        return dns.query.tcp(query, ADDRESS, timeout=5, port=self.port)
+
+    def rdata(self, name: str, type_: str) -> list[str]:
+        """The answer's records, sorted; none while the server is not up or knows no such zone."""
+        try:
+            answer = self.ask(name, type_)
+        except (OSError, EOFError, dns.exception.DNSException):
+            return []
+        wanted = dns.rdatatype.from_text(type_)
+        return sorted(rdata.to_text() for rrset in answer.answer if rrset.rdtype == wanted for rdata in rrset)
+
+    def has(self, name: str, type_: str, *rdata: str) -> None:
+        """Wait until the secondary answers with exactly these records."""
+        eventually(
+            lambda: self.rdata(name, type_) == sorted(rdata), what=f"{self.kind}: {name} {type_} {rdata}"
+        )
+
+
+def knot_configuration(folder: Path, server: Server, item: SecondaryItem, secret: str) -> str:
+    return f"""
+server:
+    rundir: "{folder}"
+    listen: {ADDRESS}@{item.port}
+log:
+  - target: stderr
+    any: info
+database:
+    storage: "{folder}"
+key:
+  - id: {item.tsig_name}
+    algorithm: {item.tsig_algorithm}
+    secret: {secret}
+remote:
+  - id: primary
+    address: {ADDRESS}@{server.port}
+    key: {item.tsig_name}
+acl:
+  - id: primary
+    address: {ADDRESS}
+    key: {item.tsig_name}
+    action: notify
+template:
+  - id: default
+    storage: "{folder}"
+    master: primary
+    acl: primary
+zone:
+  - domain: {CATALOG}
+    catalog-role: interpret
+    catalog-template: default
+"""
+
+
+def bind_configuration(folder: Path, server: Server, item: SecondaryItem, secret: str) -> str:
+    primary = f'{ADDRESS} port {server.port} key "{item.tsig_name}"'
+    return f"""
+key "{item.tsig_name}" {{ algorithm {item.tsig_algorithm}; secret "{secret}"; }};
+controls {{ }};
+options {{
+    directory "{folder}";
+    pid-file none;
+    session-keyfile none;
+    listen-on port {item.port} {{ {ADDRESS}; }};
+    listen-on-v6 {{ none; }};
+    recursion no;
+    dnssec-validation no;
+    notify no;
+    catalog-zones {{
+        zone "{CATALOG}" default-primaries {{ {primary}; }} in-memory yes min-update-interval 1;
+    }};
+}};
+zone "." {{ type hint; file "{folder}/hints"; }};
+zone "{CATALOG}" {{ type secondary; file "{CATALOG}"; primaries {{ {primary}; }}; }};
+"""
+
+
+def nsd_configuration(
+    folder: Path, server: Server, item: SecondaryItem, secret: str, zones: list[str]
+) -> str:
+    members = "".join(
+        f"""
+zone:
+    name: {zone}
+    request-xfr: {ADDRESS}@{server.port} {item.tsig_name}
+    allow-notify: {ADDRESS} {item.tsig_name}
+"""
+        for zone in zones
+    )
+    return f"""
+server:
+    ip-address: {ADDRESS}@{item.port}
+    server-count: 1
+    username: ""
+    database: ""
+    zonesdir: "{folder}"
+    zonelistfile: "{folder}/zone.list"
+    xfrdfile: "{folder}/xfrd.state"
+    xfrdir: "{folder}"
+    pidfile: "{folder}/nsd.pid"
+    verbosity: 3
+remote-control:
+    control-enable: no
+key:
+    name: {item.tsig_name}
+    algorithm: {item.tsig_algorithm}
+    secret: "{secret}"
+{members}
+"""
+
+
+COMMANDS = {"knot": ["knotd", "-c"], "bind": ["named", "-g", "-c"], "nsd": ["nsd", "-d", "-c"]}
+
+
+@contextlib.contextmanager
+def running_secondary(
+    kind: str, server: Server, item: SecondaryItem, *, zones: list[str], secret: str | None = None
+) -> Iterator[Secondary]:
+    """A secondary of ``server`` known to it as ``item``; with another ``secret``, an impostor of it.
+
+    ``zones`` matter to NSD alone, which has no catalog zones in this version.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
+    key = secret or item.tsig_secret
+    if kind == "knot":
+        text = knot_configuration(folder, server, item, key)
+    elif kind == "bind":
+        text = bind_configuration(folder, server, item, key)
+    else:
+        text = nsd_configuration(folder, server, item, key, zones)
+    # BIND primes its resolver even when it is not one; it shall not go out to the Internet for that.
+    (folder / "hints").write_text(f". 3600 NS ns.invalid.\nns.invalid. 3600 A {ADDRESS}\n")
+    file = folder / "secondary.conf"
+    file.write_text(text)
+    log = folder / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*COMMANDS[kind], str(file)], stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    try:
+        yield Secondary(kind, item.port, log)
+    except AssertionError as error:
+        error.add_note(log.read_text()[-6000:])
+        raise
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
