@@ -96,7 +96,7 @@ class NodeService:
             _Seat(engine, ThreadPoolExecutor(1, engine.name), Following(engine.name, target=revision))
             for engine in engines
         )
-        self._controller_reachable = False
+        self._controller_reachable: bool | None = None
         self._report_wanted = asyncio.Event()
         self._log = structlog.get_logger("node")
 
@@ -198,7 +198,9 @@ class NodeService:
                 self._log.info("controller reached")
                 self._report_wanted.set()
             else:
-                self._log.warning("controller lost, going on with the last good items", reason=reason)
+                self._log.warning(
+                    "controller cannot be reached, going on with the last good items", reason=reason
+                )
 
     # --- engines -------------------------------------------------------------------------------
 
@@ -208,8 +210,7 @@ class NodeService:
             step = following.next_step(seat.state, now)
             if step is None:
                 seat.wake.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(seat.wake.wait(), max(0.005, following.next_due(seat.state) - now))
+                await _until(seat.wake, max(0.005, following.next_due(seat.state) - now))
                 continue
             before = self._engine_state(seat), seat.state.revision
             await self._carry_out(seat, step)
@@ -321,8 +322,7 @@ class NodeService:
     async def _report(self) -> None:
         lost = False
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._report_wanted.wait(), REPORT_SECONDS)
+            await _until(self._report_wanted, REPORT_SECONDS)
             self._report_wanted.clear()
             try:
                 await self._feed.report(self._node_report())
@@ -363,7 +363,7 @@ class NodeService:
         await asyncio.gather(*(self._refresh_statistics(seat) for seat in self._seats))
         return admin.NodeView(
             revision=self._position.revision,
-            controller_reachable=self._controller_reachable,
+            controller_reachable=bool(self._controller_reachable),
             items=tuple(self._last_good.counts().items()),
             engines=tuple(self._engine_state(seat) for seat in self._seats),
             engine_revisions=tuple((seat.state.name, seat.state.revision) for seat in self._seats),
@@ -379,9 +379,10 @@ class NodeService:
         if not seat.state.alive:
             seat.statistics = ()
             return
+        asked = asyncio.get_running_loop().run_in_executor(seat.thread, metrics_of, seat.engine)
         with contextlib.suppress(TimeoutError, RempartError):
-            asked = asyncio.get_running_loop().run_in_executor(seat.thread, metrics_of, seat.engine)
-            seat.statistics = await asyncio.wait_for(asked, STATISTICS_SECONDS)
+            async with asyncio.timeout(STATISTICS_SECONDS):
+                seat.statistics = await asked
 
     async def _keep_edge_log(self) -> None:
         socket_path = Path(Places.of(self._paths).log_socket)
@@ -405,6 +406,16 @@ class NodeService:
 class _Looked:
     alive: bool
     instance: object
+
+
+async def _until(event: asyncio.Event, seconds: float) -> None:
+    """Return when ``event`` is set, or ``seconds`` have passed.
+
+    Not ``asyncio.wait_for``: before Python 3.12 it can lose a cancellation that comes with the event.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 async def until_told_to_end(work: Awaitable[None]) -> None:
