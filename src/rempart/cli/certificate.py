@@ -9,7 +9,7 @@ import click
 from rempart.cli.files import read_text
 from rempart.cli.output import document, json_option, say, table, working
 from rempart.cli.results import day, finish
-from rempart.cli.session import Session, pass_session
+from rempart.cli.session import Session, pass_session, route
 from rempart.controller.admin_api.messages import (
     AuthorityView,
     CertificateAnswer,
@@ -64,18 +64,15 @@ def list_(session: Session, as_json: bool) -> None:
 
 @certificate.command("remove")
 @click.argument("certificate_id", metavar="ID")
-@click.option("--confirm", metavar="DIGEST", help="Carry out the plan with this digest.")
 @json_option
 @pass_session
-def remove(session: Session, certificate_id: str, confirm: str | None, as_json: bool) -> None:
+def remove(session: Session, certificate_id: str, as_json: bool) -> None:
     """Remove a certificate; ID may be its first 8 or more digits.
 
     Sites that no other certificate covers are given one by the local CA.
     """
     with session.controller() as controller, working("removing the certificate"):
-        answer = controller.write(
-            Made, "DELETE", f"/v1/certificates/{certificate_id}", query={"confirm": confirm}
-        )
+        answer = controller.write(Made, "DELETE", route("certificates", certificate_id))
     finish(answer, online=controller.online, as_json=as_json, lines=[f"{certificate_id} is removed."])
 
 

@@ -7,7 +7,7 @@ import click
 from rempart.cli.output import document, json_option, say, table, working
 from rempart.cli.results import finish
 from rempart.cli.secondary_guides import Primary, guides
-from rempart.cli.session import ControllerCalls, Session, pass_session
+from rempart.cli.session import ControllerCalls, Session, pass_session, route
 from rempart.controller.admin_api.messages import Made, NewSecondary, Secondaries, SecondaryAnswer, Zones
 from rempart.model.configuration import Configuration
 from rempart.model.zones import Secondary
@@ -88,7 +88,7 @@ def remove(session: Session, secondary_id: str, confirm: str | None, as_json: bo
     """Let a secondary transfer no longer."""
     with session.controller() as controller, working(f"removing {secondary_id}"):
         answer = controller.write(
-            Made, "DELETE", f"/v1/secondaries/{secondary_id}", query={"confirm": confirm}
+            Made, "DELETE", route("secondaries", secondary_id), query={"confirm": confirm}
         )
     lines = [f"{secondary_id} may transfer no longer."]
     finish(answer, online=controller.online, as_json=as_json, lines=lines)

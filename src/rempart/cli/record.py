@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from rempart.cli.output import document, json_option, table, working
 from rempart.cli.results import finish
-from rempart.cli.session import Session, pass_session
+from rempart.cli.session import Session, pass_session, route
 from rempart.controller.admin_api.messages import Made, RecordAnswer, Records
 from rempart.model.errors import InvalidInput
 from rempart.model.records import TTL_AUTO, RecordDraft, RecordType
@@ -61,7 +61,7 @@ def add(
         first = error.errors()[0]
         raise InvalidInput(first["msg"], field=str(first["loc"][-1])) from error
     with session.controller() as controller, working(f"adding {name}"):
-        answer = controller.write(RecordAnswer, "POST", f"/v1/zones/{zone}/records", body=draft)
+        answer = controller.write(RecordAnswer, "POST", route("zones", zone, "records"), body=draft)
     made = answer.record
     lines = [f"{made.name} {made.type.value} {made.content}", f"  id           {made.id}"]
     finish(answer, online=controller.online, as_json=as_json, lines=lines)
@@ -76,7 +76,9 @@ def add(
 def list_(session: Session, zone: str, name: str | None, type_: str | None, as_json: bool) -> None:
     """The records of ZONE."""
     with session.controller() as controller:
-        found = controller.ask(Records, f"/v1/zones/{zone}/records", of=name, type=type_ and type_.upper())
+        found = controller.ask(
+            Records, route("zones", zone, "records"), of=name, type=type_ and type_.upper()
+        )
     if as_json:
         document(found.model_dump(mode="json"))
         return
@@ -104,6 +106,6 @@ def remove(session: Session, zone: str, record_id: str, confirm: str | None, as_
     """Remove the record with this ID from ZONE."""
     with session.controller() as controller, working(f"removing {record_id}"):
         answer = controller.write(
-            Made, "DELETE", f"/v1/zones/{zone}/records/{record_id}", query={"confirm": confirm}
+            Made, "DELETE", route("zones", zone, "records", record_id), query={"confirm": confirm}
         )
     finish(answer, online=controller.online, as_json=as_json, lines=[f"{record_id} is removed."])

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 import click
 
 from rempart.model.base import Value
 from rempart.model.configuration import Configuration
-from rempart.model.errors import EnvironmentLacks, RempartError
+from rempart.model.errors import Conflict, EnvironmentLacks, RempartError
 
 if TYPE_CHECKING:
     import httpx
@@ -26,6 +28,8 @@ A = TypeVar("A", bound=Value)
 
 WAIT_S = 10.0
 """How long a writing command waits for every node to have followed."""
+PATIENCE_S = 20.0
+"""How long a controller that starts or ends is waited for."""
 _BASE = "http://rempart"
 _TIMEOUT_S = 600.0
 """The longest call is the import of a large zone."""
@@ -47,12 +51,24 @@ class Session:
 
     @contextmanager
     def controller(self) -> Iterator[ControllerCalls]:
-        """The controller, running or in-process."""
-        with self.running_controller() as running:
-            if running is not None:
-                yield running
-                return
-        with in_process(self.configuration) as calls:
+        """The controller, running or in-process.
+
+        One that is about to start or to end is waited for. Raises Conflict when it takes too long.
+        """
+        deadline = time.monotonic() + PATIENCE_S
+        with ExitStack() as stack:
+            while True:
+                running = stack.enter_context(self.running_controller())
+                if running is not None:
+                    calls = running
+                    break
+                try:
+                    calls = stack.enter_context(in_process(self.configuration))
+                    break
+                except Conflict:
+                    if time.monotonic() >= deadline:
+                        raise
+                    time.sleep(0.1)
             yield calls
 
     @contextmanager
@@ -64,6 +80,11 @@ class Session:
         transport = httpx.HTTPTransport(uds=str(socket))
         with httpx.Client(transport=transport, base_url=_BASE, timeout=_TIMEOUT_S) as client:
             yield ControllerCalls(client, online=True) if answers(client, socket) else None
+
+
+def route(*parts: str) -> str:
+    """The API's path of ``parts``, which may hold whatever a person has typed."""
+    return "/v1/" + "/".join(quote(part, safe="*") for part in parts)
 
 
 class ControllerCalls:
@@ -147,7 +168,7 @@ def in_process(configuration: Configuration) -> Iterator[ControllerCalls]:
     prepare(configuration, is_root=is_root)
     try:
         with (
-            hold(configuration.paths, seconds=5.0),
+            hold(configuration.paths),
             application(configuration) as served,
             asyncio.Runner() as runner,
         ):

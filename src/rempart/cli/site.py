@@ -10,7 +10,7 @@ from rempart.cli.files import read_text
 from rempart.cli.origins import parse_origin, show_origin
 from rempart.cli.output import document, json_option, say, table, working
 from rempart.cli.results import day, delegation_lines, finish, try_lines
-from rempart.cli.session import Session, pass_session
+from rempart.cli.session import Session, pass_session, route
 from rempart.controller.admin_api.messages import Made, NewSite, SiteAnswer, SiteChange, Sites
 from rempart.model.certificates import CertificateSource
 from rempart.model.errors import InvalidInput
@@ -111,7 +111,7 @@ def list_(session: Session, as_json: bool) -> None:
 def show(session: Session, host: str, as_json: bool) -> None:
     """One site with everything that is known of it."""
     with session.controller() as controller:
-        answer = controller.ask(SiteAnswer, f"/v1/sites/{host}")
+        answer = controller.ask(SiteAnswer, route("sites", host))
     if as_json:
         document(answer.model_dump(mode="json"))
         return
@@ -170,7 +170,7 @@ def change(
         raise InvalidInput("nothing to change was named", hint="see rempart site change --help")
     with session.controller() as controller, working(f"changing {host}"):
         answer = controller.write(
-            SiteAnswer, "PATCH", f"/v1/sites/{host}", body=wanted, query={"confirm": confirm}
+            SiteAnswer, "PATCH", route("sites", host), body=wanted, query={"confirm": confirm}
         )
     lines = [f"{answer.site.host} is changed.", *described(answer)]
     finish(answer, online=controller.online, as_json=as_json, lines=lines)
@@ -184,7 +184,7 @@ def change(
 def remove(session: Session, host: str, confirm: str | None, as_json: bool) -> None:
     """Serve HOST no longer. Its zone and its records stay."""
     with session.controller() as controller, working(f"removing {host}"):
-        answer = controller.write(Made, "DELETE", f"/v1/sites/{host}", query={"confirm": confirm})
+        answer = controller.write(Made, "DELETE", route("sites", host), query={"confirm": confirm})
     finish(answer, online=controller.online, as_json=as_json, lines=[f"{host} is no longer behind the edge."])
 
 

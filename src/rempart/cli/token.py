@@ -9,7 +9,7 @@ import click
 
 from rempart.cli.output import document, json_option, note, say, table
 from rempart.cli.results import day
-from rempart.cli.session import Session, pass_session
+from rempart.cli.session import Session, pass_session, route
 from rempart.controller.admin_api.messages import (
     Accounts,
     AccountView,
@@ -79,7 +79,7 @@ def list_(session: Session, as_json: bool) -> None:
 def revoke(session: Session, token_id: str, as_json: bool) -> None:
     """Have a token taken no longer."""
     with session.controller() as controller:
-        revoked = controller.write(TokenView, "DELETE", f"/v1/tokens/{token_id}")
+        revoked = controller.write(TokenView, "DELETE", route("tokens", token_id))
     if as_json:
         document(revoked.model_dump(mode="json"))
     else:

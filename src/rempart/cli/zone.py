@@ -9,7 +9,7 @@ import click
 from rempart.cli.files import read_text
 from rempart.cli.output import document, json_option, note, say, table, working
 from rempart.cli.results import delegation_lines, finish
-from rempart.cli.session import Session, pass_session
+from rempart.cli.session import Session, pass_session, route
 from rempart.controller.admin_api.messages import (
     Dnssec,
     DnssecAnswer,
@@ -75,8 +75,8 @@ def list_(session: Session, as_json: bool) -> None:
 def show(session: Session, name: str, as_json: bool) -> None:
     """One zone: settings, name servers, DS."""
     with session.controller() as controller:
-        summary = controller.ask(ZoneSummary, f"/v1/zones/{name}")
-        dnssec = controller.ask(Dnssec, f"/v1/zones/{name}/dnssec")
+        summary = controller.ask(ZoneSummary, route("zones", name))
+        dnssec = controller.ask(Dnssec, route("zones", name, "dnssec"))
     if as_json:
         document({**summary.model_dump(mode="json"), "dnssec": dnssec.model_dump(mode="json")})
         return
@@ -97,7 +97,7 @@ def show(session: Session, name: str, as_json: bool) -> None:
 def remove(session: Session, name: str, confirm: str | None, as_json: bool) -> None:
     """Answer for NAME no longer: its records and sites are deleted."""
     with session.controller() as controller, working(f"removing {name}"):
-        answer = controller.write(Made, "DELETE", f"/v1/zones/{name}", query={"confirm": confirm})
+        answer = controller.write(Made, "DELETE", route("zones", name), query={"confirm": confirm})
     finish(answer, online=controller.online, as_json=as_json, lines=[f"{name} is no longer a zone here."])
 
 
@@ -151,7 +151,7 @@ def import_(
 def export(session: Session, name: str, as_json: bool) -> None:
     """Print the zone as a zone file (RFC 1035)."""
     with session.controller() as controller:
-        text = controller.call("GET", f"/v1/zones/{name}/export")
+        text = controller.call("GET", route("zones", name, "export"))
     if as_json:
         document({"zone": name, "text": text})
     else:
@@ -171,7 +171,7 @@ def dnssec(session: Session, name: str, action: str, confirm: str | None, as_jso
     """
     if action == "show":
         with session.controller() as controller:
-            found = controller.ask(Dnssec, f"/v1/zones/{name}/dnssec")
+            found = controller.ask(Dnssec, route("zones", name, "dnssec"))
         if as_json:
             document(found.model_dump(mode="json"))
         else:
@@ -182,7 +182,7 @@ def dnssec(session: Session, name: str, action: str, confirm: str | None, as_jso
         answer = controller.write(
             DnssecAnswer,
             "PATCH",
-            f"/v1/zones/{name}/dnssec",
+            route("zones", name, "dnssec"),
             body=ZoneChange(dnssec=action == "on"),
             query={"confirm": confirm},
         )

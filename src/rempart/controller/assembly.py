@@ -38,21 +38,30 @@ class Controller:
     resolver: Resolver
     reports: NodeReports
     commits: Bell
-    """Rings after every commit that raised the revision."""
+    """Rings after every commit that raised the revision, for the nodes that wait."""
+    work: Bell
+    """Rings then too, for the background tasks."""
+    uncovered: Bell
+    """Rings when a write left hosts without a certificate to the background."""
     clock: Callable[[], datetime]
 
 
 @contextmanager
 def assembled(configuration: Configuration, clock: Callable[[], datetime] = now) -> Iterator[Controller]:
     """A controller on the store of ``configuration``. EnvironmentLacks when something of it is missing."""
-    commits = Bell()
+    commits, work = Bell(), Bell()
+
+    def committed() -> None:
+        commits.ring()
+        work.ring()
+
     with Store.open(configuration) as store:
         intents = Intents(
             store,
             configuration,
             own_addresses=own_addresses(),
             clock=clock,
-            on_commit=commits.ring,
+            on_commit=committed,
         )
         intents.apply_configuration()
         yield Controller(
@@ -62,6 +71,8 @@ def assembled(configuration: Configuration, clock: Callable[[], datetime] = now)
             resolver=Resolver(configuration.dns.resolvers),
             reports=NodeReports(clock),
             commits=commits,
+            work=work,
+            uncovered=Bell(),
             clock=clock,
         )
 

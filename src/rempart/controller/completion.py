@@ -15,6 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from rempart.controller.assembly import Controller
 from rempart.controller.intents import SYSTEM, Written
 from rempart.controller.intents.certificates import CertificateUpload
+from rempart.controller.resolver import Answer
 from rempart.model.certificates import Certificate, CertificateSource
 from rempart.model.errors import InvalidInput
 from rempart.model.names import parse_hostname
@@ -37,42 +38,48 @@ class Completed:
     warnings: tuple[str, ...] = ()
 
 
-async def look_up_first(controller: Controller, names: Iterable[str]) -> None:
-    """Look up outside names that are about to be needed, so that no moment is without their addresses."""
+async def look_up_first(controller: Controller, names: Iterable[str]) -> tuple[str, ...]:
+    """Look up outside names that are about to be needed, so that no moment is without their addresses.
+
+    Returns what the owner should know: the names that have none.
+    """
     wanted = await run_in_threadpool(_unknown, controller, names)
-    if wanted:
-        answers = await controller.resolver.resolve_all(wanted)
-        await run_in_threadpool(controller.intents.resolutions.record_answers, answers, controller.clock())
+    if not wanted:
+        return ()
+    answers = await controller.resolver.resolve_all(wanted)
+    await run_in_threadpool(controller.intents.resolutions.record_answers, answers, controller.clock())
+    return _without_addresses(answers)
 
 
-async def complete(controller: Controller, written: Written[Any]) -> Completed:
-    """Do what must follow ``written``, up to NAMES_AT_ONCE and CERTIFICATES_AT_ONCE."""
+async def complete(controller: Controller, *writes: Written[Any]) -> Completed:
+    """Do what must follow ``writes`` (one at least), up to NAMES_AT_ONCE and CERTIFICATES_AT_ONCE."""
     intents = controller.intents
-    keys = {step.key for step in written.plan.steps}
-    revision, warnings = written.revision, []
+    followed: list[Written[Any]] = []
+    warnings: tuple[str, ...] = ()
     fresh = await run_in_threadpool(_never_asked, controller)
     if fresh:
         answers = await controller.resolver.resolve_all(fresh)
-        recorded = await run_in_threadpool(intents.resolutions.record_answers, answers, controller.clock())
-        keys |= {step.key for step in recorded.plan.steps}
-        revision = recorded.revision
-        warnings = [f"{one.host}: {one.problem}" for one in answers if not one.addresses]
+        followed.append(
+            await run_in_threadpool(intents.resolutions.record_answers, answers, controller.clock())
+        )
+        warnings = _without_addresses(answers)
     hosts = [
         step.key.removeprefix("site/")
+        for written in writes
         for step in written.plan.steps
         if step.key.startswith("site/") and step.after is not None
     ]
     issued = await run_in_threadpool(cover, controller, hosts[:CERTIFICATES_AT_ONCE])
-    if issued:
-        keys |= {f"certificate/{one.value.id}" for one in issued}
-        revision = max(revision, *(one.revision for one in issued))
+    if len(hosts) > CERTIFICATES_AT_ONCE:
+        controller.uncovered.ring()
+    done = (*writes, *followed, *issued)
     return Completed(
-        revision=revision,
-        keys=frozenset(keys),
-        changed=bool(written.plan),
-        summary=written.plan.summary(),
+        revision=max(one.revision for one in done),
+        keys=frozenset(step.key for one in done for step in one.plan.steps),
+        changed=any(one.plan for one in writes),
+        summary="\n".join(one.plan.summary() for one in writes if one.plan),
         issued=tuple(one.value for one in issued),
-        warnings=tuple(warnings),
+        warnings=warnings,
     )
 
 
@@ -108,6 +115,10 @@ def retire_superseded(controller: Controller, uploaded: Certificate) -> list[Wri
 
 def _serves_better(serving: Certificate | None, than: Certificate) -> bool:
     return serving is not None and serving.id != than.id
+
+
+def _without_addresses(answers: Iterable[Answer]) -> tuple[str, ...]:
+    return tuple(f"{one.host}: {one.problem}" for one in answers if not one.addresses)
 
 
 def _unknown(controller: Controller, names: Iterable[str]) -> set[str]:

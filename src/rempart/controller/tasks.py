@@ -23,8 +23,9 @@ from rempart.model.certificates import CertificateSource
 
 RESOLVE_AT_ONCE = 500
 RESOLVE_LOOK_S = 5.0
+RESOLVE_PAUSE_S = 0.5
 COVER_AT_ONCE = 200
-COVER_LOOK_S = 60.0
+COVER_LOOK_S = 300.0
 RENEW_EVERY_S = 3600.0
 AFTER_ERROR_S = 10.0
 
@@ -50,20 +51,23 @@ async def _forever(name: str, loop: Callable[[], Awaitable[None]]) -> None:
 
 async def resolving(controller: Controller) -> None:
     """Look up what is due; then wait for the next name to be due, or for a commit that needs a new one."""
+    resolutions = controller.intents.resolutions
     while True:
-        ticket = controller.commits.ticket()
+        ticket = controller.work.ticket()
         try:
             while await resolve_due(controller):
                 pass
-            next_one = await run_in_threadpool(controller.intents.resolutions.next_refresh)
+            next_one = await run_in_threadpool(resolutions.next_refresh)
+            if next_one is not None and next_one <= controller.clock():
+                # Due, but nothing needs it: recording anything drops such names.
+                await run_in_threadpool(resolutions.record_answers, (), controller.clock())
         except BaseException:
-            controller.commits.drop(ticket)
+            controller.work.drop(ticket)
             raise
         left = RESOLVE_LOOK_S
         if next_one is not None:
-            # A second at least: a name that nothing needs any more stays due until it is dropped.
-            left = min(left, max(1.0, (next_one - controller.clock()).total_seconds()))
-        await controller.commits.heard(ticket, left)
+            left = min(left, max(RESOLVE_PAUSE_S, (next_one - controller.clock()).total_seconds()))
+        await controller.work.heard(ticket, left)
 
 
 async def resolve_due(controller: Controller) -> bool:
@@ -85,18 +89,16 @@ async def resolve_due(controller: Controller) -> bool:
 
 
 async def covering(controller: Controller) -> None:
-    """Issue certificates for hosts at the edge that have none; look after every commit."""
+    """Issue certificates for hosts at the edge that have none: what writes left over, what has expired."""
     while True:
-        ticket = controller.commits.ticket()
+        ticket = controller.uncovered.ticket()
         try:
             while await run_in_threadpool(cover_some, controller):
                 pass
         except BaseException:
-            controller.commits.drop(ticket)
+            controller.uncovered.drop(ticket)
             raise
-        await controller.commits.heard(ticket, COVER_LOOK_S)
-        # A burst of commits is looked at once.
-        await asyncio.sleep(1.0)
+        await controller.uncovered.heard(ticket, COVER_LOOK_S)
 
 
 def cover_some(controller: Controller) -> bool:

@@ -28,12 +28,12 @@ Wait = Annotated[
 Confirm = Annotated[str | None, Query(max_length=64, description="Digest of the plan to be carried out.")]
 
 
-async def made(controller: Controller, written: Written[Any], wait: float | None) -> dict[str, Any]:
-    """The fields of `Made` for a write and what must follow it."""
-    return await outcome(controller, await complete(controller, written), wait)
+async def made(controller: Controller, wait: float | None, *writes: Written[Any]) -> dict[str, Any]:
+    """The fields of `Made` for writes and what must follow them."""
+    return await outcome(controller, wait, await complete(controller, *writes))
 
 
-async def outcome(controller: Controller, done: Completed, wait: float | None) -> dict[str, Any]:
+async def outcome(controller: Controller, wait: float | None, done: Completed) -> dict[str, Any]:
     """The fields of `Made`, once it is live or ``wait`` is over (None: do not wait)."""
     reach = None
     if wait is not None:

@@ -7,7 +7,7 @@ import re
 from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 
-from rempart.controller.admin_api.answers import Wait, certificate_view, outcome
+from rempart.controller.admin_api.answers import Wait, certificate_view, made
 from rempart.controller.admin_api.messages import (
     AuthorityView,
     CertificateAnswer,
@@ -17,8 +17,8 @@ from rempart.controller.admin_api.messages import (
 )
 from rempart.controller.assembly import Controller
 from rempart.controller.certificates import check_upload
-from rempart.controller.completion import Completed, cover, issue, retire_superseded
-from rempart.controller.intents import OPERATOR
+from rempart.controller.completion import CERTIFICATES_AT_ONCE, cover, issue, retire_superseded
+from rempart.controller.intents import OPERATOR, Written
 from rempart.controller.intents.certificates import CertificateUpload
 from rempart.controller.local_ca import root_certificate
 from rempart.model.certificates import Certificate
@@ -38,28 +38,19 @@ def router(controller: Controller) -> APIRouter:
 
     @routes.post("/certificates", status_code=201)
     async def add_certificate(new: NewCertificate, wait: Wait = None) -> CertificateAnswer:
-        def add() -> tuple[Completed, Certificate]:
+        def add() -> list[Written[Certificate]]:
             checked = check_upload(new.chain_pem, new.key_pem, now=controller.clock())
-            written = certificates.put(OPERATOR, CertificateUpload(*checked))
-            gone = retire_superseded(controller, written.value)
-            steps = [step for one in (written, *gone) for step in one.plan.steps]
-            done = Completed(
-                revision=max(one.revision for one in (written, *gone)),
-                keys=frozenset(step.key for step in steps),
-                changed=bool(steps),
-                summary=written.plan.summary(),
-            )
-            return done, written.value
+            stored = certificates.put(OPERATOR, CertificateUpload(*checked))
+            return [stored, *retire_superseded(controller, stored.value)]
 
-        done, certificate = await run_in_threadpool(add)
-        fields = await outcome(controller, done, wait)
-        return CertificateAnswer(**fields, certificate=certificate_view(certificate))
+        writes = await run_in_threadpool(add)
+        fields = await made(controller, wait, *writes)
+        return CertificateAnswer(**fields, certificate=certificate_view(writes[0].value))
 
     @routes.delete("/certificates/{certificate_id}")
     async def remove_certificate(certificate_id: str, wait: Wait = None) -> Made:
-        return Made(
-            **await outcome(controller, await run_in_threadpool(_remove, controller, certificate_id), wait)
-        )
+        writes = await run_in_threadpool(_remove, controller, certificate_id)
+        return Made(**await made(controller, wait, *writes))
 
     @routes.get("/ca")
     def authority() -> AuthorityView:
@@ -73,28 +64,21 @@ def router(controller: Controller) -> APIRouter:
     return routes
 
 
-def _remove(controller: Controller, certificate_id: str) -> Completed:
+def _remove(controller: Controller, certificate_id: str) -> list[Written[Certificate]]:
     """Remove it, and have no host of a site without a certificate for even a moment."""
     intents = controller.intents
     now = controller.clock()
     certificate = _named(intents.certificates.list(), certificate_id)
-    written = []
+    writes = []
     for host in certificate.hosts:
         at_edge = any(item.key == f"site/{host}" for item in intents.published.items(f"site/{host}"))
         serving = intents.certificates.serving(host, now)
         if at_edge and serving is not None and serving.id == certificate.id:
-            written.append(issue(controller, (host,)))
-    written.append(intents.certificates.remove(OPERATOR, certificate.id))
-    # What only a wildcard of it covered.
-    written += cover(controller, intents.certificates.uncovered(now))
-    steps = [step for one in written for step in one.plan.steps]
-    return Completed(
-        revision=max(one.revision for one in written),
-        keys=frozenset(step.key for step in steps),
-        changed=bool(steps),
-        summary="\n".join(step.line for step in steps),
-        issued=tuple(one.value for one in written if one.value.id != certificate.id),
-    )
+            writes.append(issue(controller, (host,)))
+    writes.append(intents.certificates.remove(OPERATOR, certificate.id))
+    if any(host.startswith("*.") for host in certificate.hosts):
+        writes += cover(controller, intents.certificates.uncovered(now)[:CERTIFICATES_AT_ONCE])
+    return writes
 
 
 def _named(certificates: tuple[Certificate, ...], text: str) -> Certificate:

@@ -31,13 +31,14 @@ def router(controller: Controller) -> APIRouter:
     @routes.post("", status_code=201)
     async def create_record(name: str, draft: RecordDraft, wait: Wait = None) -> RecordAnswer:
         zone = await run_in_threadpool(zone_named, controller, name)
+        warnings: tuple[str, ...] = ()
         if draft.type is RecordType.CNAME and draft.content and (draft.proxied or draft.flatten_cname):
-            await look_up_first(controller, [draft.content])
+            warnings = await look_up_first(controller, [draft.content])
         written = await run_in_threadpool(records.create, OPERATOR, zone.id, draft)
-        fields = await made(controller, written, wait)
+        fields = await made(controller, wait, written)
         record: Record = written.value
         beside = await run_in_threadpool(_beside, zone.id, record)
-        fields["warnings"] += coexistence_warnings(beside, record)
+        fields["warnings"] += (*warnings, *coexistence_warnings(beside, record))
         return RecordAnswer(**fields, record=record)
 
     @routes.delete("/{record_id}")
@@ -46,7 +47,7 @@ def router(controller: Controller) -> APIRouter:
             zone = zone_named(controller, name)
             return records.delete(OPERATOR, zone.id, record_id, confirm=confirm)
 
-        return Made(**await made(controller, await run_in_threadpool(remove), wait))
+        return Made(**await made(controller, wait, await run_in_threadpool(remove)))
 
     def _beside(zone_id: str, record: Record) -> tuple[Record, ...]:
         found = records.list(zone_id, RecordFilter(name=record.name))

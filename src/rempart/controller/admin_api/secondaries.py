@@ -44,7 +44,7 @@ def router(controller: Controller) -> APIRouter:
             return secondaries.add(OPERATOR, new.address, port=new.port, ns_name=new.ns_name, confirm=confirm)
 
         written = await run_in_threadpool(add)
-        fields = await made(controller, written, wait)
+        fields = await made(controller, wait, written)
         return SecondaryAnswer(
             **fields, secondary=written.value.secondary, tsig_secret=written.value.tsig_secret
         )
@@ -54,7 +54,7 @@ def router(controller: Controller) -> APIRouter:
         def remove() -> Written[Secondary]:
             return secondaries.remove(OPERATOR, _named(secondaries.list(), text).id, confirm=confirm)
 
-        return Made(**await made(controller, await run_in_threadpool(remove), wait))
+        return Made(**await made(controller, wait, await run_in_threadpool(remove)))
 
     return routes
 

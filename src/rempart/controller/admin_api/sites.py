@@ -23,6 +23,7 @@ from rempart.controller.certificates import check_upload, covers
 from rempart.controller.completion import complete, look_up_first, retire_superseded
 from rempart.controller.intents import OPERATOR, Written
 from rempart.controller.intents.certificates import CertificateUpload
+from rempart.model.certificates import Certificate
 from rempart.model.errors import InvalidInput
 from rempart.model.sites import Site
 from rempart.snapshot.items import RRsetItem, SiteItem
@@ -42,7 +43,7 @@ def router(controller: Controller) -> APIRouter:
     async def add_site(new: NewSite, wait: Wait = None) -> SiteAnswer:
         # Everything that can be wrong is looked at before anything is written.
         upload = _checked_upload(controller, new)
-        await look_up_first(controller, [origin.host for origin in new.origins])
+        warnings = await look_up_first(controller, [origin.host for origin in new.origins])
         zone_before = await run_in_threadpool(controller.intents.zones.enclosing, host_named(new.host))
 
         def add() -> Written[Site]:
@@ -55,17 +56,15 @@ def router(controller: Controller) -> APIRouter:
                 zone=new.zone,
             )
 
-        def put(certificate: CertificateUpload) -> int:
-            written = controller.intents.certificates.put(OPERATOR, certificate)
-            gone = retire_superseded(controller, written.value)
-            return max(written.revision, *(one.revision for one in gone), 0)
+        def put(certificate: CertificateUpload) -> list[Written[Certificate]]:
+            stored = controller.intents.certificates.put(OPERATOR, certificate)
+            return [stored, *retire_superseded(controller, stored.value)]
 
         written = await run_in_threadpool(add)
-        own = None if upload is None else await run_in_threadpool(put, upload)
-        done = await complete(controller, written)
-        fields = (
-            await outcome(controller, done, wait) if own is None else await made(controller, written, wait)
-        )
+        certificates = [] if upload is None else await run_in_threadpool(put, upload)
+        done = await complete(controller, written, *certificates)
+        fields = await outcome(controller, wait, done)
+        fields["warnings"] += warnings
         shown = await run_in_threadpool(_described, controller, written.value)
         created = zone_before is None or zone_before.id != shown["zone"].id
         return SiteAnswer(**fields, **shown, zone_created=created, certificate_issued=bool(done.issued))
@@ -80,7 +79,7 @@ def router(controller: Controller) -> APIRouter:
     async def change_site(
         host: str, change: SiteChange, wait: Wait = None, confirm: Confirm = None
     ) -> SiteAnswer:
-        await look_up_first(controller, [origin.host for origin in change.origins or ()])
+        warnings = await look_up_first(controller, [origin.host for origin in change.origins or ()])
 
         def edit() -> Written[Site]:
             before = sites.get(host_named(host))
@@ -95,7 +94,8 @@ def router(controller: Controller) -> APIRouter:
             )
 
         written = await run_in_threadpool(edit)
-        fields = await made(controller, written, wait)
+        fields = await made(controller, wait, written)
+        fields["warnings"] += warnings
         return SiteAnswer(**fields, **await run_in_threadpool(_described, controller, written.value))
 
     @routes.delete("/{host}")
@@ -103,7 +103,7 @@ def router(controller: Controller) -> APIRouter:
         def remove() -> Written[Site]:
             return sites.remove(OPERATOR, host_named(host), confirm=confirm)
 
-        return Made(**await made(controller, await run_in_threadpool(remove), wait))
+        return Made(**await made(controller, wait, await run_in_threadpool(remove)))
 
     return routes
 

@@ -41,7 +41,7 @@ def router(controller: Controller) -> APIRouter:
         name = parse_zone_name(zone) if zone else await run_in_threadpool(zone_named_in, text)
         wanted = ZoneImport(zone=name, text=text, replace=replace, confirm=confirm)
         done = await run_in_threadpool(carry_out, controller, wanted)
-        fields = await made(controller, done.written, wait)
+        fields = await made(controller, wait, done.written)
         fields["warnings"] += done.warnings
         return ImportAnswer(
             **fields,

@@ -54,7 +54,7 @@ def router(controller: Controller) -> APIRouter:
             return intents.zones.create(OPERATOR, new.name, account_id=account.id if account else None)
 
         written = await run_in_threadpool(create)
-        fields = await made(controller, written, wait)
+        fields = await made(controller, wait, written)
         return ZoneAnswer(**fields, zone=written.value, nameservers=await servers_of(written.value))
 
     @routes.get("/{name}")
@@ -67,7 +67,7 @@ def router(controller: Controller) -> APIRouter:
         name: str, change: ZoneChange, wait: Wait = None, confirm: Confirm = None
     ) -> ZoneAnswer:
         written = await run_in_threadpool(_edit, controller, name, change, confirm)
-        fields = await made(controller, written, wait)
+        fields = await made(controller, wait, written)
         return ZoneAnswer(**fields, zone=written.value, nameservers=await servers_of(written.value))
 
     @routes.delete("/{name}")
@@ -76,7 +76,7 @@ def router(controller: Controller) -> APIRouter:
             zone = zone_named(controller, name)
             return intents.zones.delete(OPERATOR, zone.id, confirm=confirm)
 
-        return Made(**await made(controller, await run_in_threadpool(remove), wait))
+        return Made(**await made(controller, wait, await run_in_threadpool(remove)))
 
     @routes.get("/{name}/dnssec")
     async def show_dnssec(name: str) -> Dnssec:
@@ -93,7 +93,7 @@ def router(controller: Controller) -> APIRouter:
         if change.dnssec is None:
             raise InvalidInput("true or false is meant", field="dnssec")
         written = await run_in_threadpool(_edit, controller, name, ZoneChange(dnssec=change.dnssec), confirm)
-        fields = await made(controller, written, wait)
+        fields = await made(controller, wait, written)
         zone = written.value
         if not zone.settings.dnssec:
             return DnssecAnswer(**fields, zone=zone.name, enabled=False)
