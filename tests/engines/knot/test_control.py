@@ -7,6 +7,7 @@ import itertools
 import dns.rdata
 import pytest
 
+from rempart.engines.knot.control import KnotEngine
 from rempart.engines.knot.soa import serial_greater
 from rempart.model.errors import EnvironmentLacks, NotFound
 from rempart.model.records import RecordType
@@ -218,3 +219,42 @@ def test_the_view_of_another_engine_is_left_alone(server: Server) -> None:
     site = SiteItem(host="www.example.org", origins=(), https_redirect=True, limits=SiteLimits())
     view = Items([site])
     assert server.engine.apply(view.put(site), view).commands == 0
+
+
+def test_impossible_names_and_types_are_refused_alone_in_a_running_zone(server: Server) -> None:
+    server.engine.apply(server.view.put(*plain_zone(ZONE)), server.view)
+    bad = [
+        rrset_item(ZONE, f"{'a' * 64}.{ZONE}", "A", "192.0.2.1"),
+        rrset_item(ZONE, f"two..dots.{ZONE}", "A", "192.0.2.1"),
+        rrset_item(ZONE, f"www.{ZONE}", "AXFR", "192.0.2.1"),
+        rrset_item(ZONE, f"line.{ZONE}", "TXT", '"a"\nevil 300 A 192.0.2.66'),
+    ]
+    good = rrset_item(ZONE, f"good.{ZONE}", "A", "192.0.2.8")
+    report = server.engine.apply(server.view.put(*bad, good), server.view)
+    assert {refusal.key for refusal in report.refusals} == {item.key for item in bad}
+    assert server.rdata(f"good.{ZONE}", "A") == ["192.0.2.8"]
+    gone = server.view.drop(*(item.key for item in bad))
+    assert server.engine.apply(gone, server.view).refusals == ()
+    assert server.engine.reconcile(server.view).commands == 0
+
+
+def test_a_zone_under_a_catalogs_name_is_refused_alone(server: Server) -> None:
+    bad = [zone_item("catalog.rempart"), zone_item("local.catalog.rempart"), zone_item("Upper.example")]
+    report = server.engine.apply(server.view.put(*bad, *plain_zone(ZONE)), server.view)
+    assert {refusal.key for refusal in report.refusals} == {item.key for item in bad}
+    assert server.rdata(f"www.{ZONE}", "A") == ["192.0.2.2", "192.0.2.3"]
+
+
+def test_a_zone_and_its_child_are_both_served(server: Server) -> None:
+    server.engine.apply(server.view.put(*plain_zone(ZONE), *plain_zone(f"child.{ZONE}")), server.view)
+    assert server.rdata(f"www.child.{ZONE}", "A") == ["192.0.2.2", "192.0.2.3"]
+    server.engine.apply(server.view.drop_zone(f"child.{ZONE}"), server.view)
+    assert server.rcode(f"www.child.{ZONE}", "A") == "NXDOMAIN"
+    assert server.rdata(f"www.{ZONE}", "A") == ["192.0.2.2", "192.0.2.3"]
+
+
+def test_a_server_started_from_another_configuration_is_named_as_such(server: Server) -> None:
+    dns = server.config.dns.model_copy(update={"catalog": "another.catalog"})
+    stranger = KnotEngine(server.config.model_copy(update={"dns": dns}))
+    with pytest.raises(EnvironmentLacks, match="another configuration"):
+        stranger.apply(server.view.put(*plain_zone(ZONE)), server.view)

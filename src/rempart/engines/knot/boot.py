@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -71,8 +72,13 @@ class BootFiles:
             for folder in (paths.knot, paths.knot_db, paths.knot_socket.parent):
                 if not folder.is_dir():
                     folder.mkdir(parents=True, mode=0o750)
-                    if self._user is not None and folder != paths.knot:
-                        shutil.chown(folder, user=self._user.partition(":")[0])
+                    if self._user is not None:
+                        user, _, group = self._user.partition(":")
+                        # knotd makes its socket while it is still root, and reads its file when it no longer
+                        # is: both are to have its group, which set-group-id folders hand down.
+                        owner = None if folder == paths.knot else user
+                        shutil.chown(folder, user=owner, group=group or pwd.getpwnam(user).pw_gid)
+                        folder.chmod(0o700 if folder == paths.knot_db else 0o2750)
         except (OSError, LookupError) as error:
             raise EnvironmentLacks("folder", f"the name server's folders cannot be made: {error}") from None
 

@@ -177,7 +177,7 @@ def _server(config: Configuration, user: str | None) -> Iterable[str]:
         "  - target: stderr",
         "    server: info",
         # What a command is refused for is told to whoever sent it. Of zones, "notice" would be a line for
-        # each signed one at every start. That a new zone's "load" fails (not exists) only says it has no file.
+        # each signed one at every start. A new zone's failed "load" only says that it has no file.
         "    control: critical",
         "    zone: warning",
         "database:",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Sequence
 
@@ -66,13 +67,12 @@ class Contents:
         zone = absolute(item.name)
         with self._connect() as session:
             if rrsets is not None and len(rrsets) < WHOLE_FROM:
-                keys = [(absolute(name), type_) for name, type_ in rrsets]
-                apex = [(zone, "SOA"), *([(zone, "RRSIG")] if item.dnssec else [])]
-                rows = [row for key in (*apex, *dict.fromkeys(keys)) for row in session.read(zone, key)]
+                keys = _readable(rrsets)
+                apex = [(zone, "SOA"), (zone, "RRSIG")]
+                rows = [row for key in (*apex, *keys) for row in session.read(zone, key)]
                 if _soa(rows) is not None and _is_signed(rows, zone) is item.dnssec:
                     wanted = [view.get(f"rrset/{item.name}/{name}/{type_}") for name, type_ in rrsets]
-                    scope = frozenset(keys)
-                    rows = [row for row in rows if row.key in scope or row.type == "SOA"]
+                    rows = [row for row in rows if row.key in keys or row.type == "SOA"]
                     self._commit(session, item, rows, wanted, tally)
                     return
             rows = session.read(zone)
@@ -112,6 +112,15 @@ class Contents:
         if same_but_serial(desired_soa(item, observed.serial), observed):
             return None
         return desired_soa(item, serial_add(observed.serial, 1))
+
+
+def _readable(rrsets: Iterable[tuple[str, str]]) -> frozenset[RRsetKey]:
+    """Keys of the RRsets that can be there at all; an item under an impossible name is refused elsewhere."""
+    keys: set[RRsetKey] = set()
+    for name, type_ in rrsets:
+        with contextlib.suppress(InvalidInput):
+            keys.add((absolute(name), type_))
+    return frozenset(keys)
 
 
 def _soa(rows: Iterable[Records]) -> Soa | None:

@@ -20,6 +20,7 @@ SIGNER_TYPES = frozenset({"RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "CDS", "CDNSKE
 
 _NEVER = SIGNER_TYPES | {"SOA"}
 _PLAIN_NAME = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TYPE = re.compile(r"[A-Z][A-Z0-9]{0,15}", re.ASCII)
 
 RRsetKey = tuple[str, str]
@@ -108,6 +109,8 @@ def parse_item(item: RRsetItem, *, signed: bool) -> Records:
 
 
 def _rdata(type_: str, text: str) -> dns.rdata.Rdata:
+    if _CONTROL.search(text):
+        raise InvalidInput("control characters in rdata", field="rdata")
     try:
         return dns.rdata.from_text(
             dns.rdataclass.IN, dns.rdatatype.from_text(type_), text, origin=None, relativize=False

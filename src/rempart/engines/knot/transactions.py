@@ -11,8 +11,6 @@ from rempart.engines.knot.session import NO_SUCH_ZONE, ControlSession
 from rempart.engines.knot.soa import Soa
 from rempart.model.errors import EngineRefused
 
-GENTLE = "the zone would not be valid with it"
-
 
 @dataclass(slots=True)
 class Tally:
@@ -28,10 +26,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """Why a transaction failed: at one change, or as a whole (``change`` None)."""
+    """Why a transaction was not carried out: some ``changes`` by themselves, or (none named) all together."""
 
-    reason: str
-    change: RRsetChange | None = None
+    reason: str = ""
+    changes: tuple[tuple[RRsetChange, str], ...] = ()
 
 
 def commit(
@@ -39,24 +37,28 @@ def commit(
 ) -> bool:
     """Carry out ``changes``, with a new SOA first when one is given. False when nothing at all was taken.
 
-    A record that Knot cannot read, or a zone that would break its rules (a CNAME beside other data), fails
-    the transaction. Then the culprits are found by halving and refused alone; everything else is committed.
+    A record that Knot cannot read is refused and the others are tried again. When the zone as a whole would
+    break its rules (a CNAME beside other data), the culprits are found by halving; the rest is committed.
     """
     failure = _attempt(session, zone, soa, changes)
+    if failure is not None and failure.changes:
+        for change, reason in failure.changes:
+            tally.refuse(change.item_key(zone.rstrip(".")), reason)
+        bad = {id(change) for change, _ in failure.changes}
+        changes = [change for change in changes if id(change) not in bad]
+        if not changes and soa is None:
+            return False
+        failure = _attempt(session, zone, soa, changes)
     if failure is None:
         tally.commands += 1
         return True
-    if failure.change is not None:
-        tally.refuse(failure.change.item_key(zone.rstrip(".")), failure.reason)
-        rest = [change for change in changes if change is not failure.change]
-        return bool(rest or soa) and commit(session, zone, soa, rest, tally)
     if soa is not None:
         if not changes:
             tally.refuse(f"zone/{zone.rstrip('.')}", failure.reason)
             return False
         return commit(session, zone, soa, (), tally) and commit(session, zone, None, changes, tally)
     if len(changes) == 1:
-        tally.refuse(changes[0].item_key(zone.rstrip(".")), f"{failure.reason}: {GENTLE}")
+        tally.refuse(changes[0].item_key(zone.rstrip(".")), f"the zone would not be valid: {failure.reason}")
         return False
     middle = len(changes) // 2
     first = commit(session, zone, None, changes[:middle], tally)
@@ -66,22 +68,28 @@ def commit(
 def _attempt(
     session: ControlSession, zone: str, soa: Soa | None, changes: Sequence[RRsetChange]
 ) -> _Failure | None:
+    """One transaction: all of it, or nothing and the reasons."""
     session.begin(zone)
-    current: RRsetChange | None = None
+    refused: list[tuple[RRsetChange, str]] = []
     try:
         if soa is not None:
             _carry(session, zone, Operation(True, zone, "SOA", soa.ttl, soa.rdata))
-        for current in changes:
-            for operation in current.operations:
-                _carry(session, zone, operation)
-        current = None
-        session.execute("zone-commit", zone=zone)
+        for change in changes:
+            try:
+                for operation in change.operations:
+                    _carry(session, zone, operation)
+            except EngineRefused as error:
+                refused.append((change, error.message))
+        if not refused:
+            session.execute("zone-commit", zone=zone)
+            return None
     except EngineRefused as error:
         if error.message == NO_SUCH_ZONE:
             raise
         session.execute("zone-abort", zone=zone)
-        return _Failure(error.message, current)
-    return None
+        return _Failure(reason=error.message)
+    session.execute("zone-abort", zone=zone)
+    return _Failure(changes=tuple(refused))
 
 
 def _carry(session: ControlSession, zone: str, operation: Operation) -> None:

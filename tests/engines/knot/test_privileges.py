@@ -1,0 +1,66 @@
+"""Started by root, knotd becomes another user, and the node reaches it through a group."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rempart.engines.knot.control import KnotEngine
+from rempart.model.configuration import DnsSection
+from tests.engines.knot.server import ADDRESS, Server, free_port, plain_zone
+from tests.engines.knot.test_secondaries import secondary, transfer
+
+pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    state = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
+    state.chmod(0o755)
+    started = Server(state, DnsSection(listen=(ADDRESS,), port=free_port(), rate_limit=0))
+    started.engine = KnotEngine(started.config, user="knot:knot")
+    try:
+        started.engine.write_boot_files(started.view)
+        started.start()
+        yield started
+    finally:
+        started.kill()
+        shutil.rmtree(state)
+
+
+def test_knotd_drops_root_and_still_reloads(server: Server) -> None:
+    knot = pwd.getpwnam("knot")
+    process = psutil.Process(server.pid)
+    assert (set(process.uids()), set(process.gids())) == ({knot.pw_uid}, {knot.pw_gid})
+    item = secondary()
+    report = server.engine.apply(server.view.put(*plain_zone("example.org", dnssec=True), item), server.view)
+    assert report.refusals == ()
+    assert transfer(server, "example.org", item)["example.org."]
+    found = server.config.paths.knot_config.stat()
+    assert stat.S_IMODE(found.st_mode) == 0o640
+    assert found.st_gid == knot.pw_gid
+    server.kill()
+    server.start()
+    assert server.rdata("www.example.org", "A") == ["192.0.2.2", "192.0.2.3"]
+    keys = list(server.config.paths.knot_db.glob("keys/keys/*.pem"))
+    assert [stat.S_IMODE(key.stat().st_mode) & 0o007 for key in keys] == [0]
+
+
+def test_the_control_socket_is_for_the_group_alone(server: Server) -> None:
+    command = ["knotc", "-s", str(server.config.paths.knot_socket), "status"]
+    group = grp.getgrnam("knot").gr_gid
+    nogroup = grp.getgrnam("nogroup").gr_gid
+    member = subprocess.run(command, user="nobody", group=nogroup, extra_groups=[group], capture_output=True)
+    stranger = subprocess.run(command, user="nobody", group=nogroup, extra_groups=[], capture_output=True)
+    assert member.returncode == 0, member.stderr
+    assert stranger.returncode != 0
