@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from rempart.engines.contract import ApplyReport, ItemTable
-from rempart.engines.haproxy.control import HAProxyEngine, check_command, command_line
+from rempart.engines.haproxy.control import HAProxyEngine, Ownership, check_command, command_line
 from rempart.engines.haproxy.names import SYSTEM_AUTHORITIES
 from rempart.model.configuration import AdminSection, Configuration, EdgeSection
 from rempart.model.errors import EnvironmentLacks
@@ -324,7 +324,10 @@ class Edge:
         log = (self.config.state / "haproxy.out").open("ab")
         with log:
             self.process = subprocess.Popen(
-                command_line(self.config), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command_line(self.config, self.engine._ownership),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         eventually(self.engine.alive)
         return self
@@ -424,7 +427,12 @@ class _NamedTls(http.client.HTTPConnection):
 
 
 @contextlib.contextmanager
-def new_edge(*items: Item, authorities: str = SYSTEM_AUTHORITIES, **edge: Any) -> Iterator[Edge]:
+def new_edge(
+    *items: Item,
+    authorities: str = SYSTEM_AUTHORITIES,
+    ownership: Ownership | None = None,
+    **edge: Any,
+) -> Iterator[Edge]:
     """An edge that is not started yet; afterwards, nothing of it is left."""
     folder = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
     settings: dict[str, Any] = {
@@ -440,7 +448,8 @@ def new_edge(*items: Item, authorities: str = SYSTEM_AUTHORITIES, **edge: Any) -
     )
     for part in ("haproxy", "node"):
         (config.paths.run / part).mkdir(parents=True)
-    it = Edge(config, HAProxyEngine(config, authorities=authorities), {item.key: item for item in items})
+    engine = HAProxyEngine(config, ownership, authorities=authorities)
+    it = Edge(config, engine, {item.key: item for item in items})
     try:
         yield it
     finally:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import pwd
+import shutil
+import subprocess
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from rempart.engines.haproxy.control import HAProxyEngine
+from rempart.engines.haproxy.control import HAProxyEngine, Ownership, check_command
 from rempart.engines.haproxy.state import EdgeState, Server
 from rempart.model.errors import EngineRefused, EnvironmentLacks
 from rempart.model.sites import SiteLimits
@@ -361,3 +365,41 @@ def test_nothing_secret_can_be_read_by_others(edge: Edge, one: Origin) -> None:
 def test_no_socket_at_all() -> None:
     with new_edge(http_port=free_port()) as edge, pytest.raises(EnvironmentLacks):
         edge.engine.reconcile(edge.view)
+
+
+@pytest.mark.root
+def test_started_as_root_it_gives_up_its_privileges(one: Origin) -> None:
+    """The worker is nobody much, and the sockets belong to whom they were given."""
+    ownership = Ownership(
+        worker_user="haproxy", worker_group="haproxy", socket_user="nobody", socket_group="nogroup"
+    )
+    item = site("a.test", origin(one.port))
+    with new_edge(item, certificate("a.test"), ownership=ownership) as edge:
+        edge.start()
+        for _ in range(2):
+            status = Path(f"/proc/{edge.engine.worker_pid()}/status").read_text()
+            uids = next(line for line in status.splitlines() if line.startswith("Uid:")).split()[1:]
+            assert set(uids) == {str(pwd.getpwnam("haproxy").pw_uid)}
+            for path in (edge.config.paths.haproxy_socket, edge.config.paths.haproxy_master_socket):
+                assert path.stat().st_uid == pwd.getpwnam("nobody").pw_uid
+                assert path.stat().st_mode & 0o777 == 0o660
+            assert edge.get("a.test").status == 200
+            assert edge.put(site("b.test", origin(one.port))).commands in (0, 4)
+            edge.engine.write_boot_files(edge.view)
+            edge.engine.reload()
+        assert edge.served_certificate("a.test").subject.rfc4514_string() == "CN=a.test"
+
+
+@pytest.mark.root
+def test_the_node_may_check_what_root_starts_from(one: Origin) -> None:
+    """`haproxy -c` by a user who may not become another."""
+    ownership = Ownership(
+        worker_user="haproxy", worker_group="haproxy", socket_user="nobody", socket_group="nogroup"
+    )
+    with new_edge(site("a.test", origin(one.port)), certificate("a.test"), ownership=ownership) as edge:
+        edge.engine.write_boot_files(edge.view)
+        edge.config.state.chmod(0o755)
+        for path in (edge.config.paths.haproxy, *edge.config.paths.haproxy.rglob("*")):
+            shutil.chown(path, "nobody", "nogroup")
+        done = subprocess.run(check_command(edge.config), user="nobody", capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr

@@ -64,12 +64,14 @@ def configuration(
     *,
     authorities: str,
     ownership: Ownership | None,
+    descriptors: int | None = None,
 ) -> str:
-    """haproxy.cfg."""
+    """haproxy.cfg. ``descriptors`` is how many file descriptors the system allows; None: any number."""
+    connections = connections_possible(edge.max_connections, pool, descriptors)
     sections = [
-        _global(edge, places, ownership, pool),
+        _global(edge, places, ownership, descriptors_needed(connections, pool)),
         _defaults(places),
-        _frontend(edge, places),
+        _frontend(edge, places, connections),
         _tables(pool),
         _site_defaults(),
         # A ca-file can only be named at run time when the start has loaded it.
@@ -80,6 +82,18 @@ def configuration(
         name = backend_name(number)
         sections.append(_backend(name, state))
     return "\n".join(sections)
+
+
+def descriptors_needed(connections: int, pool: int) -> int:
+    """File descriptors for so many visitors, their connections to origins, and the health checks."""
+    return 2 * connections + 2 * pool + 500
+
+
+def connections_possible(wanted: int, pool: int, descriptors: int | None) -> int:
+    """``wanted``, or as many as there are file descriptors for. Health checks must never go without."""
+    if descriptors is None:
+        return wanted
+    return max(100, min(wanted, (descriptors - descriptors_needed(0, pool)) // 2))
 
 
 def sites_map(state: EdgeState) -> str:
@@ -105,7 +119,7 @@ def page_files(places: Places) -> dict[str, str]:
 # --- sections of the configuration -----------------------------------------------------------------
 
 
-def _global(edge: EdgeSection, places: Places, ownership: Ownership | None, pool: int) -> str:
+def _global(edge: EdgeSection, places: Places, ownership: Ownership | None, descriptors: int) -> str:
     socket = f"    stats socket {places.runtime_socket} mode 660 level admin expose-fd listeners"
     lines = ["global"]
     if ownership is not None:
@@ -117,9 +131,9 @@ def _global(edge: EdgeSection, places: Places, ownership: Ownership | None, pool
         socket,
         "    stats timeout 1m",
         f"    log {places.log_socket} len 4096 format raw daemon",
-        f"    maxconn {edge.max_connections}",
-        # Servers that come later, and their health checks, are not in HAProxy's own estimate.
-        f"    ulimit-n {2 * edge.max_connections + 4 * pool + 1000}",
+        # No maxconn here: HAProxy would refuse to start where the system allows fewer descriptors than
+        # that needs. The frontend has it; servers and checks that come later are in this number.
+        f"    fd-hard-limit {descriptors}",
         # What still runs in a worker that was replaced (downloads, WebSockets) has five minutes.
         "    hard-stop-after 5m",
         "    spread-checks 20",
@@ -160,7 +174,7 @@ def _defaults(places: Places) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _frontend(edge: EdgeSection, places: Places) -> str:
+def _frontend(edge: EdgeSection, places: Places, connections: int) -> str:
     lines = ["frontend edge from edge"]
     for address in edge.listen:
         where, only = (f"[{address}]", " v6only") if ":" in address else (address, "")
@@ -176,7 +190,7 @@ def _frontend(edge: EdgeSection, places: Places) -> str:
     # RFC 7239 section 4: an IPv6 address is bracketed and quoted, and so is a host with a port.
     forwarded = 'host=\\"%[req.hdr(host)]\\";proto=%[ssl_fc,iif(https,http)]'
     lines += [
-        f"    maxconn {edge.max_connections}",
+        f"    maxconn {connections}",
         "    tcp-request connection track-sc0 src,ipmask(32,64) table connections",
         f"    tcp-request connection reject if {{ sc0_conn_cur gt {edge.connections_per_client} }}",
         "",
@@ -237,9 +251,8 @@ def _frontend(edge: EdgeSection, places: Places) -> str:
         f"    http-request set-header Forwarded for=%[src];{forwarded} unless {{ src -m sub : }}",
         f'    http-request set-header Forwarded for=\\"[%[src]]\\";{forwarded} if {{ src -m sub : }}',
         "",
-        "    # A body that trickles ends here, not at the origin.",
-        "    http-request wait-for-body time 10s at-least 1k"
-        " if { req.hdr_cnt(content-length) gt 0 } || { req.hdr_cnt(transfer-encoding) gt 0 }",
+        "    # A body that trickles ends here: the origin sees it once it is whole or fills the buffer.",
+        "    http-request wait-for-body time 10s unless { method GET } { req.hdr(upgrade) -i websocket }",
         "    use_backend %[var(txn.backend)]",
     ]
     if edge.hsts:

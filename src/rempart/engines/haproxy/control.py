@@ -7,6 +7,8 @@ it in one batch per phase. Nothing here reloads HAProxy except ``reload``.
 
 from __future__ import annotations
 
+import os
+import resource
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
@@ -119,11 +121,14 @@ class HAProxyEngine:
         # What the configuration names comes before the configuration, what it no longer names goes after.
         if not Path(places.default_certificate).exists():
             write_atomically(Path(places.default_certificate), self_signed_certificate())
-        for file, certificate in state.certificates.items():
-            if certificate.pem is not None and not Path(file).exists():
-                write_atomically(Path(file), certificate.pem)
-        for file, text in boot.page_files(places).items():
-            write_atomically(Path(file), text)
+        written = [
+            write_atomically(Path(file), certificate.pem, durable=False)
+            for file, certificate in state.certificates.items()
+            if certificate.pem is not None and not Path(file).exists()
+        ]
+        written += [write_atomically(Path(f), t, durable=False) for f, t in boot.page_files(places).items()]
+        if any(written):
+            os.sync()
         write_atomically(Path(places.sites), boot.sites_map(state))
         write_atomically(Path(places.secured), boot.secured_map(state))
         write_atomically(Path(places.certificate_list), boot.certificate_list(state, places))
@@ -136,6 +141,7 @@ class HAProxyEngine:
                 pool,
                 authorities=self._authorities,
                 ownership=self._ownership,
+                descriptors=_descriptors(),
             ),
         )
         for old in Path(places.certificates).iterdir():
@@ -357,6 +363,12 @@ class _Wanted:
 
 def _of_kind(kind: type[ItemT], items: Iterable[Item | None]) -> list[ItemT]:
     return [item for item in items if isinstance(item, kind)]
+
+
+def _descriptors() -> int | None:
+    """How many file descriptors a process here may have; None: any number."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if hard == resource.RLIM_INFINITY else hard
 
 
 def _first_words(answer: str) -> str:

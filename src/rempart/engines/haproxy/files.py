@@ -15,8 +15,11 @@ from cryptography.x509.oid import NameOID
 _DEFAULT_NAME = "unknown-name.invalid"
 
 
-def write_atomically(path: Path, text: str) -> bool:
-    """Make ``path`` hold ``text`` (mode 600); False when it did already."""
+def write_atomically(path: Path, text: str, *, durable: bool = True) -> bool:
+    """Make ``path`` hold ``text`` (mode 600); False when it did already.
+
+    Not ``durable``: the caller writes many files and calls os.sync once, which is far cheaper.
+    """
     try:
         if path.read_text() == text:
             return False
@@ -27,8 +30,9 @@ def write_atomically(path: Path, text: str) -> bool:
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     beside.replace(path)
     return True
 

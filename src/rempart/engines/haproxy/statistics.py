@@ -78,25 +78,26 @@ def parse_statistics(info: str, table: str, hosts: Mapping[str, str]) -> EdgeSta
     """From the answers to ``show info`` and ``show stat``; ``hosts``: backend -> host."""
     about = information(info)
     frontend: TrafficCounts | None = None
+    limit: int | None = None
     servers: dict[str, list[ServerCounts]] = {}
     backends: list[Mapping[str, str]] = []
     for row in statistics_rows(table):
         if row["pxname"] == "edge" and row["svname"] == "FRONTEND":
-            frontend = _traffic(row)
+            frontend, limit = _traffic(row), _number(row, "slim")
         elif row["pxname"] not in hosts:
             continue
         elif row["svname"] == "BACKEND":
             backends.append(row)
         else:
             servers.setdefault(row["pxname"], []).append(_server(row))
-    if frontend is None:
+    if frontend is None or limit is None:
         raise ValueError("HAProxy's statistics have no frontend called edge")
     return EdgeStatistics(
         worker_pid=int(about["Pid"]),
         uptime_s=int(about["Uptime_sec"]),
         version=about["Version"],
         connections_current=int(about["CurrConns"]),
-        connections_limit=int(about["Maxconn"]),
+        connections_limit=limit,
         connections=int(about["CumConns"]),
         tls_connections_current=int(about["CurrSslConns"]),
         memory_mib=int(about["PoolAlloc_MB"]),
@@ -108,7 +109,8 @@ def parse_statistics(info: str, table: str, hosts: Mapping[str, str]) -> EdgeSta
                 backend=row["pxname"],
                 traffic=_traffic(row),
                 queued=_number(row, "qcur"),
-                up=row["status"].startswith("UP"),
+                # HAProxy calls a backend without servers UP.
+                up=any(server.up and server.weight for server in servers.get(row["pxname"], ())),
                 servers=tuple(servers.get(row["pxname"], ())),
             )
             for row in backends

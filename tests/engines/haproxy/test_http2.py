@@ -1,0 +1,144 @@
+"""HTTP/2 spoken frame by frame: WebSockets (RFC 8441), limits, bodies that trickle."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+
+import h2.config
+import h2.connection
+import h2.events
+import h2.settings
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+
+from rempart.model.sites import SiteLimits
+from tests.engines.haproxy.edge import Edge, Origin, origin, site
+
+
+class H2:
+    """One HTTP/2 connection to the edge."""
+
+    def __init__(self, edge: Edge) -> None:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.set_alpn_protocols(["h2"])
+        plain = socket.create_connection(("127.0.0.1", edge.https), timeout=20)
+        self.socket = context.wrap_socket(plain, server_hostname="a.test")
+        self.state = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+        self.state.initiate_connection()
+        self.events: list[h2.events.Event] = []
+        self.flush()
+
+    def flush(self) -> None:
+        self.socket.sendall(self.state.data_to_send())
+
+    def send(self, *headers: tuple[str, str], method: str = "GET", end: bool = True) -> int:
+        stream = self.state.get_next_available_stream_id()
+        first = [(":method", method), (":scheme", "https"), (":authority", "a.test"), (":path", "/")]
+        self.state.send_headers(stream, [*first, *headers], end_stream=end)
+        self.flush()
+        return stream
+
+    def until(self, kind: type[h2.events.Event], stream: int | None = None) -> h2.events.Event:
+        while True:
+            for event in self.events:
+                if isinstance(event, kind) and stream in (None, getattr(event, "stream_id", None)):
+                    self.events.remove(event)
+                    return event
+            data = self.socket.recv(65536)
+            assert data, f"closed; {self.events}"
+            self.events += self.state.receive_data(data)
+            self.flush()
+
+    def status(self, stream: int) -> int:
+        response = self.until(h2.events.ResponseReceived, stream)
+        assert isinstance(response, h2.events.ResponseReceived)
+        headers = {str(name): str(value) for name, value in response.headers}
+        return int(headers[":status"])
+
+
+@contextlib.contextmanager
+def h2_to(edge: Edge) -> Iterator[H2]:
+    connection = H2(edge)
+    try:
+        yield connection
+    finally:
+        connection.socket.close()
+
+
+def test_limits_count_streams(edge: Edge, one: Origin) -> None:
+    limits = SiteLimits(requests_per_client=4, requests_per_site=0, connections_per_client=0)
+    edge.put(site("a.test", origin(one.port), limits=limits))
+    with h2_to(edge) as client:
+        streams = [client.send() for _ in range(6)]
+        assert sorted(client.status(stream) for stream in streams) == [200] * 4 + [429] * 2
+
+
+@pytest.mark.slow
+def test_a_body_without_a_length_that_trickles_ends(edge: Edge, one: Origin) -> None:
+    edge.put(site("a.test", origin(one.port)))
+    with h2_to(edge) as client:
+        started = time.monotonic()
+        stream = client.send(method="POST", end=False)
+        assert client.status(stream) == 408
+        assert time.monotonic() - started > 5
+        assert not one.requests
+        assert client.status(client.send()) == 200
+
+
+def test_streams_reset_at_once_do_not_pile_up(edge: Edge, one: Origin) -> None:
+    """CVE-2023-44487: requests that are opened and reset again, faster than they can be served."""
+    edge.put(site("a.test", origin(one.port, max_connections=5)))
+    with h2_to(edge) as client:
+        client.until(h2.events.RemoteSettingsChanged)
+        try:
+            for _ in range(3000):
+                stream = client.send()
+                client.state.reset_stream(stream)
+            client.flush()
+        except ConnectionError:
+            pass
+        assert edge.get("a.test", source="127.0.0.2").status == 200
+        assert one.peak <= 5
+    assert len(one.requests) < 3000
+
+
+def test_websockets_over_http2(edge: Edge) -> None:
+    """RFC 8441: extended CONNECT; the origin sees an ordinary HTTP/1.1 upgrade."""
+    arrived: list[str] = []
+
+    async def echo(connection: ServerConnection) -> None:
+        assert connection.request is not None
+        arrived.append(connection.request.headers["X-Forwarded-Proto"])
+        async for message in connection:
+            await connection.send(message)
+
+    def visit() -> bytes:
+        with h2_to(edge) as client:
+            changed = client.until(h2.events.RemoteSettingsChanged)
+            assert isinstance(changed, h2.events.RemoteSettingsChanged)
+            assert changed.changed_settings[h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL].new_value == 1
+            stream = client.send(
+                (":protocol", "websocket"), ("sec-websocket-version", "13"), method="CONNECT", end=False
+            )
+            assert client.status(stream) == 200
+            # A masked text frame "hi", RFC 6455 section 5.2; the mask is zero.
+            client.state.send_data(stream, b"\x81\x82\x00\x00\x00\x00hi")
+            client.flush()
+            data = client.until(h2.events.DataReceived, stream)
+            assert isinstance(data, h2.events.DataReceived)
+            return data.data
+
+    async def run() -> bytes:
+        async with serve(echo, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            edge.put(site("a.test", origin(port)))
+            return await asyncio.to_thread(visit)
+
+    assert asyncio.run(run()) == b"\x81\x02hi"
+    assert arrived == ["https"]

@@ -1,0 +1,37 @@
+"""HAProxy's counts as the node's metrics read them."""
+
+from __future__ import annotations
+
+import pytest
+
+from rempart.engines.haproxy.statistics import parse_statistics
+from tests.engines.haproxy.edge import Edge, Origin, eventually, free_port, origin, site
+
+
+def test_counts_by_site_and_origin(edge: Edge, one: Origin) -> None:
+    edge.put(site("a.test", origin(one.port, weight=7), origin(free_port(), backup=True)), site("b.test"))
+    for status in (200, 404, 500, 500):
+        edge.get("a.test", f"/status/{status}")
+    edge.get("nobody.test")
+    eventually(lambda: not all(server.up for server in edge.engine.statistics().sites[0].servers))
+    statistics = edge.engine.statistics()
+    assert statistics.worker_pid == edge.engine.worker_pid()
+    assert statistics.version.startswith("2.")
+    assert statistics.connections_limit == 1000
+    assert statistics.frontend.requests == 5
+    assert statistics.frontend.refused == 1
+    a, b = statistics.sites
+    assert (a.host, a.backend, a.up) == ("a.test", "be_0001", True)
+    assert (b.host, b.up, b.servers) == ("b.test", False, ())
+    assert a.traffic.responses == {"1xx": 0, "2xx": 1, "3xx": 0, "4xx": 1, "5xx": 2, "other": 0}
+    assert a.traffic.requests == 4
+    servers = {server.backup: server for server in a.servers}
+    assert servers[False].up
+    assert servers[False].weight == 7
+    assert servers[False].address == f"127.0.0.1:{one.port}"
+    assert not servers[True].up
+
+
+def test_anything_else_is_an_error() -> None:
+    with pytest.raises((ValueError, KeyError)):
+        parse_statistics("", "", {})
