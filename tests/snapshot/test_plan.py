@@ -154,6 +154,15 @@ class TestReasons:
         everything = SafetySection(delete_share=1.0)
         assert planned.reasons(everything, Before(rrsets={"example.org": 20}), explicit=True)
 
+    def test_addresses_written_another_way_are_not_deleted(self) -> None:
+        aliases = [rrset(f"n{number}.example.org", "example.net.", "CNAME") for number in range(20)]
+        planned = plan(of(*NAMES), [*gone(*NAMES), *put(*aliases)])
+        assert planned.reasons(SAFETY, Before(rrsets={"example.org": 20})) == ()
+        half = plan(of(*NAMES), [*gone(*NAMES), *put(*aliases[:10])])
+        assert half.reasons(SAFETY, Before(rrsets={"example.org": 20})) == (
+            "deletes 10 of 20 RRsets of example.org, more than 30%",
+        )
+
     def test_replacing_is_not_emptying(self) -> None:
         planned = plan(of(NAMES[0]), [*gone(NAMES[0]), *put(NAMES[1])])
         assert planned.reasons(SAFETY, Before(rrsets={"example.org": 1})) == ()

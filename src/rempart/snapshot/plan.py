@@ -128,8 +128,12 @@ class Plan:
         )
 
     def deletions(self, zone: str, standing: frozenset[str] = frozenset()) -> int:
-        """RRsets of ``zone`` that would go, standing ones left out."""
-        return self._rrsets(zone, Action.DELETE, standing)
+        """RRsets of ``zone`` that would go, standing ones left out. A name whose addresses are written
+        another way afterwards (A instead of CNAME, say, when it is proxied) loses none of them."""
+        return sum(
+            step.key not in standing and not self._is_replaced(step.item)
+            for step in self._rrset_steps(zone, Action.DELETE)
+        )
 
     @property
     def site_deletions(self) -> int:
@@ -162,7 +166,7 @@ class Plan:
         for zone in sorted(self.zones_losing):
             gone = self.deletions(zone, before.standing)
             there = before.rrsets.get(zone, 0)
-            left = there - gone + self._rrsets(zone, Action.ADD, before.standing)
+            left = there - self._count(zone, Action.DELETE, before) + self._count(zone, Action.ADD, before)
             reasons += _reasons_of_share(f"RRsets of {zone}", gone, there, left, safety, explicit)
         gone, there = self.site_deletions, before.sites
         added = sum(step.action is Action.ADD for step in self.steps if step.item.kind == "site")
@@ -170,11 +174,26 @@ class Plan:
             reasons + _reasons_of_share("sites", gone, there, there - gone + added, safety, explicit)
         )
 
-    def _rrsets(self, zone: str, action: Action, standing: frozenset[str]) -> int:
-        return sum(
-            step.action is action and step.key not in standing
+    def _rrset_steps(self, zone: str, action: Action) -> Iterator[Step]:
+        return (
+            step
             for step in self.steps
-            if isinstance(step.item, RRsetItem) and step.item.zone == zone
+            if step.action is action and isinstance(step.item, RRsetItem) and step.item.zone == zone
+        )
+
+    def _count(self, zone: str, action: Action, before: Before) -> int:
+        return sum(step.key not in before.standing for step in self._rrset_steps(zone, action))
+
+    def _is_replaced(self, item: Item) -> bool:
+        return isinstance(item, RRsetItem) and _is_address(item) and item.rrset.name in self._newly_addressed
+
+    @cached_property
+    def _newly_addressed(self) -> frozenset[str]:
+        """Names that get an address RRset of a type they did not have."""
+        return frozenset(
+            step.after.rrset.name
+            for step in self.steps
+            if step.action is Action.ADD and isinstance(step.after, RRsetItem) and _is_address(step.after)
         )
 
     def _drops_zone(self, item: Item) -> bool:
@@ -212,6 +231,10 @@ def _reasons_of_share(
 
 def _is_apex_ns(item: Item) -> bool:
     return isinstance(item, RRsetItem) and item.rrset.type == "NS" and item.rrset.name == item.zone
+
+
+def _is_address(item: RRsetItem) -> bool:
+    return item.rrset.type in ("A", "AAAA", "CNAME")
 
 
 def _sign_of(step: Step) -> str:

@@ -56,8 +56,8 @@ def test_acknowledged_writes_survive_kill_9(tmp_path: Path) -> None:
             stdout=subprocess.PIPE,
             text=True,
         )
+        assert writer.stdout is not None
         try:
-            assert writer.stdout is not None
             lines = [writer.stdout.readline()]  # it has begun
             time.sleep(chance.uniform(0.0, 0.4))
             writer.send_signal(signal.SIGKILL)

@@ -37,6 +37,7 @@ class SiteIntents:
         limits: SiteLimits | None = None,
         zone: str | None = None,
         account_id: str | None = None,
+        confirm: str | None = None,
     ) -> Written[Site]:
         """A new site. Its zone is the one named, or the longest one that encloses the host, or a new one of
         the host's registrable domain.
@@ -71,7 +72,9 @@ class SiteIntents:
             )
             write.session.add(row)
             write.touch(home, host)
-            return write.settle(views.site(row), "site.add", host, zone=home.name)
+            return write.settle(
+                views.site(row), "site.add", host, zone=home.name, confirm=confirm, explicit=True
+            )
 
     def change(
         self,

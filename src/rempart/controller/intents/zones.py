@@ -34,12 +34,16 @@ class ZoneIntents:
         *,
         account_id: str | None = None,
         settings: ZoneSettings | None = None,
+        confirm: str | None = None,
     ) -> Written[Zone]:
-        """A new zone, pending. Conflict (code 1061) when it exists, or lies across another account's zone."""
+        """A new zone, pending. It takes over the sites below its name.
+
+        Conflict (code 1061) when it exists, or lies across another account's zone.
+        """
         name = parse_zone_name(name)
         with self._context.writing(actor) as write:
             zone = create_zone(write, name, account_id, settings or ZoneSettings())
-            return write.settle(zone, "zone.create", name, zone=name)
+            return write.settle(zone, "zone.create", name, zone=name, confirm=confirm, explicit=True)
 
     def get(self, id_or_name: str) -> Zone:
         """NotFound when there is none."""
@@ -140,7 +144,13 @@ class ZoneIntents:
                 row.paused, row.status, row.modified_on = after.paused, after.status.value, write.now
                 _touch_edited(write, before, after)
             return write.settle(
-                after, "zone.edit", after.name, zone=after.name, confirm=confirm, recorded=after != before
+                after,
+                "zone.edit",
+                after.name,
+                zone=after.name,
+                confirm=confirm,
+                explicit=True,
+                recorded=after != before,
             )
 
     def delete(self, actor: Actor, zone_id: str, *, confirm: str | None = None) -> Written[Zone]:
