@@ -1,4 +1,4 @@
-"""Unmodified secondaries on loopback, each started from the few lines its own manual would have one write."""
+"""Unmodified secondaries on loopback, each configured with the lines that operators are given for it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ import dns.message
 import dns.query
 import dns.rdatatype
 
+from rempart.cli import secondary_guides as guides
+from rempart.cli.secondary_guides import Primary
 from rempart.snapshot.items import SecondaryItem
 from tests.engines.knot.server import ADDRESS, Server, eventually
 
 CATALOG = "catalog.rempart"
+NEW_LINE = "\n"
 
 
 @dataclass(frozen=True)
@@ -52,79 +55,39 @@ class Secondary:
         )
 
 
-def knot_configuration(folder: Path, server: Server, item: SecondaryItem, secret: str) -> str:
+def knot_configuration(folder: Path, port: int, primary: Primary) -> str:
+    template = "  - id: from-rempart"
     return f"""
 server:
     rundir: "{folder}"
-    listen: {ADDRESS}@{item.port}
+    listen: {ADDRESS}@{port}
 log:
   - target: stderr
     any: info
 database:
     storage: "{folder}"
-key:
-  - id: {item.tsig_name}
-    algorithm: {item.tsig_algorithm}
-    secret: {secret}
-remote:
-  - id: primary
-    address: {ADDRESS}@{server.port}
-    key: {item.tsig_name}
-acl:
-  - id: primary
-    address: {ADDRESS}
-    key: {item.tsig_name}
-    action: notify
-template:
-  - id: default
-    storage: "{folder}"
-    master: primary
-    acl: primary
-zone:
-  - domain: {CATALOG}
-    catalog-role: interpret
-    catalog-template: default
+{guides.knot(primary).replace(template, template + f'{NEW_LINE}    storage: "{folder}"')}
 """
 
 
-def bind_configuration(folder: Path, server: Server, item: SecondaryItem, secret: str) -> str:
-    primary = f'{ADDRESS} port {server.port} key "{item.tsig_name}"'
-    return f"""
-key "{item.tsig_name}" {{ algorithm {item.tsig_algorithm}; secret "{secret}"; }};
-controls {{ }};
-options {{
+def bind_configuration(folder: Path, port: int, primary: Primary) -> str:
+    own = f"""options {{
     directory "{folder}";
     pid-file none;
     session-keyfile none;
-    listen-on port {item.port} {{ {ADDRESS}; }};
+    listen-on port {port} {{ {ADDRESS}; }};
     listen-on-v6 {{ none; }};
     recursion no;
     dnssec-validation no;
-    notify no;
-    catalog-zones {{
-        zone "{CATALOG}" default-primaries {{ {primary}; }} in-memory yes min-update-interval 1;
-    }};
-}};
-zone "." {{ type hint; file "{folder}/hints"; }};
-zone "{CATALOG}" {{ type secondary; file "{CATALOG}"; primaries {{ {primary}; }}; }};
-"""
+    notify no;"""
+    text = guides.bind(primary).replace("options {", own, 1)
+    return f'controls {{ }};\n{text}zone "." {{ type hint; file "{folder}/hints"; }};\n'
 
 
-def nsd_configuration(
-    folder: Path, server: Server, item: SecondaryItem, secret: str, zones: list[str]
-) -> str:
-    members = "".join(
-        f"""
-zone:
-    name: {zone}
-    request-xfr: {ADDRESS}@{server.port} {item.tsig_name}
-    allow-notify: {ADDRESS} {item.tsig_name}
-"""
-        for zone in zones
-    )
+def nsd_configuration(folder: Path, port: int, primary: Primary) -> str:
     return f"""
 server:
-    ip-address: {ADDRESS}@{item.port}
+    ip-address: {ADDRESS}@{port}
     server-count: 1
     username: ""
     database: ""
@@ -136,14 +99,11 @@ server:
     verbosity: 3
 remote-control:
     control-enable: no
-key:
-    name: {item.tsig_name}
-    algorithm: {item.tsig_algorithm}
-    secret: "{secret}"
-{members}
+{guides.nsd(primary)}
 """
 
 
+CONFIGURATIONS = {"knot": knot_configuration, "bind": bind_configuration, "nsd": nsd_configuration}
 COMMANDS = {"knot": ["knotd", "-c"], "bind": ["named", "-g", "-c"], "nsd": ["nsd", "-d", "-c"]}
 
 
@@ -156,13 +116,16 @@ def running_secondary(
     ``zones`` matter to NSD alone, which has no catalog zones in this version.
     """
     folder = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
-    key = secret or item.tsig_secret
-    if kind == "knot":
-        text = knot_configuration(folder, server, item, key)
-    elif kind == "bind":
-        text = bind_configuration(folder, server, item, key)
-    else:
-        text = nsd_configuration(folder, server, item, key, zones)
+    primary = Primary(
+        addresses=(ADDRESS,),
+        port=server.port,
+        catalog=CATALOG,
+        zones=tuple(zones),
+        tsig_name=item.tsig_name,
+        tsig_algorithm=item.tsig_algorithm,
+        tsig_secret=secret or item.tsig_secret,
+    )
+    text = CONFIGURATIONS[kind](folder, item.port, primary)
     # BIND primes its resolver even when it is not one; it shall not go out to the Internet for that.
     (folder / "hints").write_text(f". 3600 NS ns.invalid.\nns.invalid. 3600 A {ADDRESS}\n")
     file = folder / "secondary.conf"

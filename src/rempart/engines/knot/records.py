@@ -132,6 +132,14 @@ def _wire(type_: str, text: str) -> bytes:
         raise InvalidInput(f"names in rdata must be absolute: {error}", field="rdata") from None
 
 
+def _identity(type_: str, text: str) -> bytes:
+    """As _wire; what cannot be read, because it never was an item, is like nothing that is desired."""
+    try:
+        return _wire(type_, text)
+    except InvalidInput:
+        return b"unreadable " + text.encode()
+
+
 def difference(desired: Records | None, observed: Records | None) -> RRsetChange | None:
     """What makes ``observed`` into ``desired``; None when they are the same RRset in whatever spelling."""
     if desired is None:
@@ -146,7 +154,7 @@ def difference(desired: Records | None, observed: Records | None) -> RRsetChange
     if set(desired.rdata) == set(observed.rdata):
         return None
     wanted = {_wire(desired.type, text): text for text in desired.rdata}
-    present = {_wire(observed.type, text): text for text in observed.rdata}
+    present = {_identity(observed.type, text): text for text in observed.rdata}
     operations = [
         *(Operation(False, *desired.key, None, text) for wire, text in present.items() if wire not in wanted),
         *(
