@@ -219,11 +219,30 @@ def test_an_engine_that_takes_exception_to_everything_is_not_asked_all_the_time(
     state, _ = begun(changed(settled(), gone("zone/a"), 6, 0.0), Step.APPLY)
     state = failed(state, Step.APPLY, True, 0.0)
     assert state.alive
-    assert next_step(replace(state, check_due=1e9), 0.5) is None
-    assert next_step(state, 1.0) is Step.RECONCILE
+    assert next_step(replace(state, check_due=1e9), 0.4) is None
+    assert next_step(state, 0.5) is Step.RECONCILE
     state = failed(begun(state, Step.RECONCILE)[0], Step.RECONCILE, True, 1.0)
-    assert next_step(replace(state, check_due=1e9, boot_due=None), 2.9) is None
-    assert next_step(state, 3.0) is Step.RECONCILE
+    assert next_step(replace(state, check_due=1e9, boot_due=None), 1.9) is None
+    assert next_step(state, 2.0) is Step.RECONCILE
+
+
+def test_one_that_answers_but_cannot_be_worked_with_is_not_asked_all_the_time_either() -> None:
+    state, now, asked = settled(), 0.0, 0
+    state = replace(state, reconcile=True)
+    while now < 60.0:
+        step = next_step(state, now)
+        if step is None:
+            now = max(next_due(state), now + 0.001)
+            continue
+        state, _ = begun(state, step)
+        if step is Step.CHECK:
+            state = checked(state, True, "first", now)
+        else:
+            asked += 1
+            state = failed(state, step, False, now)
+    assert asked < 12
+    # A new process is another matter.
+    assert next_step(checked(state, True, "second", now), now) is Step.RECONCILE
 
 
 def test_too_many_changes_are_not_queued() -> None:

@@ -12,10 +12,12 @@ import pkgutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from rempart.model.configuration import Configuration
+if TYPE_CHECKING:
+    from rempart.node.settings import Resolved
 
 LATE_IMPORTS = (
     # Libraries import these only when they need them, which is when we cannot read them any more.
@@ -43,37 +45,38 @@ _resolved = click.argument("resolved", type=click.Path(path_type=Path, exists=Tr
 @_resolved
 def controller(resolved: Path) -> None:
     """The controller: store, admin API, feed."""
-    configuration = _read(resolved)
+    configuration = _read(resolved).configuration
     _import_rooms("rempart.controller", "rempart.snapshot", "rempart.model")
-    main = importlib.import_module("rempart.controller.service")
-    prepare = getattr(main, "prepare", None)
-    if prepare is not None:
-        prepare(configuration)
-    _leave_root(configuration, configuration.users.controller, owned=configuration.paths.controller)
-    main.run(configuration)
+    from rempart.controller.service import prepare, run
+
+    prepare(configuration)
+    _leave_root(configuration.users.controller, owned=configuration.paths.controller)
+    run(configuration)
 
 
 @service.command()
 @_resolved
 def node(resolved: Path) -> None:
     """The node: follows the controller, moves the engines."""
-    configuration = _read(resolved)
+    read = _read(resolved)
     is_root = os.geteuid() == 0
     _import_rooms("rempart.node", "rempart.engines", "rempart.snapshot", "rempart.model")
     from rempart.node.main import run
-    from rempart.node.settings import what_is_off
+    from rempart.node.versions import code_version
 
-    users = configuration.users
-    _leave_root(configuration, users.node, groups=(users.haproxy, users.knot))
-    run(configuration, is_root=is_root, off=what_is_off(configuration, is_root=is_root))
+    code_version()  # remembered from now on: later, the files may not be ours to read
+    users = read.configuration.users
+    _leave_root(users.node, groups=(users.haproxy, users.knot))
+    run(read.configuration, is_root=is_root, off=read.off)
 
 
-def _read(resolved: Path) -> Configuration:
+def _read(file: Path) -> Resolved:
     """The configuration as the supervisor completed it."""
     from rempart.node import logs
+    from rempart.node.settings import Resolved
 
     logs.configure()
-    return Configuration.model_validate_json(resolved.read_bytes())
+    return Resolved.model_validate_json(file.read_bytes())
 
 
 def _import_rooms(*rooms: str) -> None:
@@ -87,9 +90,7 @@ def _import_rooms(*rooms: str) -> None:
         importlib.import_module(name)
 
 
-def _leave_root(
-    configuration: Configuration, user: str, *, groups: Iterable[str] = (), owned: Path | None = None
-) -> None:
+def _leave_root(user: str, *, groups: Iterable[str] = (), owned: Path | None = None) -> None:
     from rempart.node import privileges, state_folders
 
     if os.geteuid() == 0:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import resource
 import sys
@@ -66,9 +65,10 @@ def up(session: Session, config_file: Path | None) -> None:
     try:
         check_ports(configuration, still_running(paths))
         state_folders.prepare_keys(paths, owners)
-        resolved = paths.run / "configuration.json"
-        state_folders.write_private(resolved, configuration.model_dump_json().encode())
-        commands = part_commands(configuration, resolved, is_root=is_root)
+        resolved = settings.Resolved(configuration=configuration, off=off)
+        file = paths.run / "configuration.json"
+        state_folders.write_private(file, resolved.model_dump_json().encode())
+        commands = part_commands(configuration, file, is_root=is_root)
         for line in summary(configuration, off):
             click.echo(line)
         sys.stdout.flush()
@@ -80,20 +80,19 @@ def up(session: Session, config_file: Path | None) -> None:
         os.close(lock)
 
 
-def part_commands(
-    configuration: Configuration, resolved: Path, *, is_root: bool
-) -> Mapping[str, PartCommand]:
-    """How each part is started. ``resolved``: the file with the complete configuration."""
+def part_commands(configuration: Configuration, file: Path, *, is_root: bool) -> Mapping[str, PartCommand]:
+    """How each part is started. ``file``: the complete configuration."""
     from rempart.node.engines import engine_commands
     from rempart.node.parts import CONTROLLER, NODE
     from rempart.node.supervisor import PartCommand
+    from rempart.node.versions import version_for
 
-    ours = _version_of(configuration)
+    ours = version_for(configuration)
     # -P: whatever lies in the folder that the command was given in is not imported.
     service = (sys.executable, "-P", "-m", "rempart", "service")
     return {
-        CONTROLLER: PartCommand((*service, "controller", str(resolved)), ours),
-        NODE: PartCommand((*service, "node", str(resolved)), ours),
+        CONTROLLER: PartCommand((*service, "controller", str(file)), ours),
+        NODE: PartCommand((*service, "node", str(file)), ours),
         **engine_commands(configuration, is_root=is_root),
     }
 
@@ -137,16 +136,6 @@ def _check_programs() -> None:
         raise EnvironmentLacks(
             program, f"{program} is not installed", hint=f"apt install {package}, or bin/setup"
         )
-
-
-def _version_of(configuration: Configuration) -> str:
-    """Changes with our code and with the configuration: services of another version are replaced."""
-    digest = hashlib.sha256(configuration.model_dump_json().encode())
-    package = Path(rempart.__file__).parent
-    for source in sorted(package.rglob("*.py")):
-        found = source.stat()
-        digest.update(f"{source.relative_to(package)} {found.st_size} {found.st_mtime_ns}\n".encode())
-    return f"{rempart.__version__}+{digest.hexdigest()[:16]}"
 
 
 def _places(addresses: tuple[str, ...], port: int) -> str:

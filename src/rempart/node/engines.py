@@ -6,7 +6,6 @@ Where it stands: ``rempart up`` takes the commands from here, the node process t
 from __future__ import annotations
 
 import grp
-import hashlib
 from collections.abc import Mapping
 
 from rempart.engines.contract import Engine
@@ -20,6 +19,7 @@ from rempart.model.errors import EnvironmentLacks
 from rempart.node.parts import HAPROXY, KNOT, settings_mark
 from rempart.node.privileges import primary_group_id
 from rempart.node.supervisor import PartCommand
+from rempart.node.versions import version_for
 
 
 def engines(configuration: Configuration, *, is_root: bool) -> tuple[Engine, ...]:
@@ -31,29 +31,23 @@ def engines(configuration: Configuration, *, is_root: bool) -> tuple[Engine, ...
 
 
 def engine_commands(configuration: Configuration, *, is_root: bool) -> Mapping[str, PartCommand]:
-    """How they are started. Their version changes with what only a new start or a reload brings about."""
+    """How they are started. The version is that of the boot files they should start from."""
     paths = configuration.paths
     ownership = _ownership(configuration) if is_root else None
     return {
         HAPROXY: PartCommand(
             tuple(haproxy_commands.command_line(configuration, ownership)),
-            settings_version(configuration, HAPROXY),
+            version_for(configuration),
             paths.haproxy_config,
             settings_mark(paths, HAPROXY),
         ),
         KNOT: PartCommand(
             tuple(knot_command_line(configuration)),
-            settings_version(configuration, KNOT),
+            version_for(configuration),
             paths.knot_config,
             settings_mark(paths, KNOT),
         ),
     }
-
-
-def settings_version(configuration: Configuration, name: str) -> str:
-    """Stands for everything in the configuration that an engine's boot files are made from."""
-    section = {HAPROXY: configuration.edge, KNOT: configuration.dns}[name]
-    return hashlib.sha256(section.model_dump_json().encode()).hexdigest()[:16]
 
 
 def _knot_user(configuration: Configuration) -> str:

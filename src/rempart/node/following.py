@@ -117,7 +117,7 @@ class Following:
     revision: int = 0
     """Revision up to which the engine has been asked to follow."""
     alive: bool | None = None
-    """None until it was looked at for the first time."""
+    """None before it was looked at, and when a step has failed since."""
     instance: object = None
     """The engine's process, as far as known; another one has only what its boot files say."""
     busy: bool = False
@@ -127,12 +127,14 @@ class Following:
     refusals: Mapping[str, str] = field(default_factory=dict)
     reconcile: bool = True
     failures: int = 0
-    """Steps in a row that could not be carried out although the engine answered."""
+    """Steps in a row that could not be carried out by this process of the engine."""
     hold_until: float = 0.0
     """No reconciling before this moment, after failures."""
     check_due: float = 0.0
     reconcile_due: float = 0.0
     retry_due: float | None = None
+    retry_whole: bool = False
+    """What is to be tried again is comparing the engine as a whole, not single changes."""
     retry_after: float = RETRY_SECONDS
     boot_due: float | None = 0.0
     boot_not_before: float = 0.0
@@ -190,7 +192,7 @@ def next_step(state: Following, now: float) -> Step | None:
     if state.reload_due is not None and state.reload_due <= now:
         return Step.RELOAD
     if state.retry_due is not None and state.retry_due <= now:
-        return Step.RETRY
+        return Step.RECONCILE if state.retry_whole else Step.RETRY
     if state.check_due <= now:
         return Step.CHECK
     return Step.WRITE_BOOT_FILES if boot_is_due else None
@@ -215,7 +217,7 @@ def begun(state: Following, step: Step) -> tuple[Following, tuple[ItemChange, ..
     if step is Step.RETRY:
         return replace(state, busy=True, retry_due=None), tuple(state.unsettled.values())
     if step is Step.RECONCILE:
-        return replace(state, busy=True, queued={}, reconcile=False), ()
+        return replace(state, busy=True, queued={}, reconcile=False, retry_due=None), ()
     if step is Step.RELOAD:
         return replace(state, busy=True, boot_due=None, reload_due=None), ()
     if step is Step.WRITE_BOOT_FILES:
@@ -225,7 +227,7 @@ def begun(state: Following, step: Step) -> tuple[Following, tuple[ItemChange, ..
 
 def checked(state: Following, alive: bool, instance: object, now: float) -> Following:
     """Whether the engine answered, and which process it is."""
-    renewed = alive and (not state.alive or instance != state.instance)
+    renewed = alive and (state.alive is False or instance != state.instance)
     return replace(
         state,
         busy=False,
@@ -233,6 +235,8 @@ def checked(state: Following, alive: bool, instance: object, now: float) -> Foll
         instance=instance if alive else state.instance,
         reconcile=state.reconcile or renewed,
         queued={} if renewed or not alive else state.queued,
+        failures=0 if renewed else state.failures,
+        hold_until=now if renewed else state.hold_until,
         check_due=now + (ALIVE_CHECK_SECONDS if alive else DOWN_CHECK_SECONDS),
     )
 
@@ -269,6 +273,7 @@ def carried_out(
         refusals=dict(list(refusals.items())[:REFUSALS_MAX]),
         unsettled=unsettled,
         retry_due=now + state.retry_after if report.pending else None,
+        retry_whole=step is Step.RECONCILE,
         retry_after=min(state.retry_after * 2, RETRY_SECONDS_MAX) if report.pending else RETRY_SECONDS,
         reload_due=reload_due,
     )
@@ -314,16 +319,15 @@ def failed(state: Following, step: Step, reachable: bool, now: float) -> Followi
             reload_due=now + state.reload_after,
             reload_after=min(state.reload_after * 2, RELOAD_SECONDS_MAX),
         )
-    failures = state.failures + 1 if reachable else 0
-    wait = min(RETRY_SECONDS * 2.0 ** min(failures, 20), RETRY_SECONDS_MAX) if reachable else 0.0
+    failures = state.failures + 1
     return replace(
         state,
         busy=False,
-        alive=state.alive and reachable,
+        alive=state.alive if reachable else None,
         reconcile=True,
         queued={},
         failures=failures,
-        hold_until=now + wait,
+        hold_until=now + min(RETRY_SECONDS * 2.0 ** min(failures - 1, 20), RETRY_SECONDS_MAX),
         check_due=now + DOWN_CHECK_SECONDS,
     )
 

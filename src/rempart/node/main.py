@@ -7,10 +7,11 @@ import asyncio
 import structlog
 
 from rempart.model.configuration import Configuration
-from rempart.node.engines import engines, settings_version
+from rempart.node.engines import engines
 from rempart.node.feed_client import FeedClient
 from rempart.node.last_good import LastGood
 from rempart.node.service import NodeService, until_told_to_end
+from rempart.node.versions import version_for
 from rempart.snapshot.signing import public_key
 
 
@@ -32,7 +33,7 @@ def run(configuration: Configuration, *, is_root: bool, off: tuple[str, ...] = (
             steered,
             FeedClient(paths.feed_socket, key),
             last_good,
-            settings={one.name: settings_version(configuration, one.name) for one in steered},
+            settings=dict.fromkeys((one.name for one in steered), version_for(configuration)),
             off=off,
         )
         try:

@@ -245,17 +245,22 @@ class NodeService:
                 seat.state = following.carried_out(seat.state, step, changes, outcome, target, now)
                 seat.note = ""
             case _Looked():
-                if outcome.alive is not bool(seat.state.alive):
-                    self._log.info(
-                        "engine answers" if outcome.alive else "engine gone", engine=seat.engine.name
-                    )
-                    seat.note = "" if outcome.alive else "does not answer"
+                self._log_looked(seat, outcome)
                 seat.state = following.checked(seat.state, outcome.alive, outcome.instance, now)
             case None if step is Step.RELOAD:
                 self._log.info("reloaded", engine=seat.engine.name, ms=round((now - began) * 1000))
                 seat.state = following.reloaded(seat.state, now - began, now)
             case None:
                 seat.state = following.boot_files_written(seat.state, now - began, now)
+
+    def _log_looked(self, seat: _Seat, looked: _Looked) -> None:
+        name, before = seat.engine.name, seat.state
+        if looked.alive and (before.alive is False or looked.instance != before.instance):
+            self._log.info("engine answers", engine=name)
+            seat.note = ""
+        elif not looked.alive and before.alive is not False:
+            self._log.warning("engine does not answer", engine=name)
+            seat.note = "does not answer"
 
     def _blocking(
         self, engine: Engine, step: Step, changes: tuple[ItemChange, ...]

@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from rempart.model.base import Value
 from rempart.model.configuration import UNIX_SOCKET_PATH_MAX, Configuration
 from rempart.model.errors import EnvironmentLacks, InvalidInput
 
@@ -29,6 +30,14 @@ HIGH_PORTS: Mapping[str, Mapping[str, int]] = {
     "edge": {"http_port": 8080, "https_port": 8443},
     "dns": {"port": 8053},
 }
+
+
+class Resolved(Value):
+    """The configuration complete with everything found on this machine: what services are started with."""
+
+    configuration: Configuration
+    off: tuple[str, ...] = ()
+    """Protections that do not run here, each with its reason."""
 
 
 def read_configuration(path: Path | None = None, *, is_root: bool | None = None) -> Configuration:

@@ -224,7 +224,7 @@ class Supervisor:
         outdated = watched.version != self._commands[name].version
         if outdated and not self._state.part(name).rule.replace_outdated:
             self._log.warning(
-                "was started with other settings; the new ones hold from its next start",
+                "was started with other settings or by another version; ours hold from its next start",
                 part=name,
             )
 
