@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -31,6 +32,7 @@ WAIT_S = 10.0
 PATIENCE_S = 20.0
 """How long a controller that starts or ends is waited for."""
 _BASE = "http://rempart"
+PING_S = 10.0
 _TIMEOUT_S = 600.0
 """The longest call is the import of a large zone."""
 
@@ -76,10 +78,10 @@ class Session:
         """The controller that runs; None when none does."""
         import httpx
 
-        socket = self.configuration.paths.admin_socket
-        transport = httpx.HTTPTransport(uds=str(socket))
+        path = self.configuration.paths.admin_socket
+        transport = httpx.HTTPTransport(uds=str(path))
         with httpx.Client(transport=transport, base_url=_BASE, timeout=_TIMEOUT_S) as client:
-            yield ControllerCalls(client, online=True) if answers(client, socket) else None
+            yield ControllerCalls(client, online=True) if answers(client, path) else None
 
 
 def route(*parts: str) -> str:
@@ -178,23 +180,30 @@ def in_process(configuration: Configuration) -> Iterator[ControllerCalls]:
         prepare(configuration, is_root=is_root)
 
 
-def answers(client: httpx.Client, socket: Path) -> bool:
-    """Whether a controller listens on ``socket``. EnvironmentLacks when this user may not ask it."""
+def answers(client: httpx.Client, path: Path) -> bool:
+    """Whether a controller listens on ``path``. EnvironmentLacks when this user may not ask it."""
     import httpx
 
     try:
-        decoded(client.get("/v1/ping", timeout=10.0))
-    except httpx.ConnectError as error:
-        if isinstance(error.__cause__ and error.__cause__.__cause__, PermissionError) or _forbidden(socket):
-            raise EnvironmentLacks(
-                str(socket),
-                "this user may not use the controller's socket",
-                hint="run the command as root, or as the user that started rempart up",
-            ) from error
+        # By hand first: what is wrong is plain here, and the client would not close what it cannot connect.
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(PING_S)
+            probe.connect(str(path))
+    except PermissionError as error:
+        raise EnvironmentLacks(
+            str(path),
+            "this user may not use the controller's socket",
+            hint="run the command as root, or as the user that started rempart up",
+        ) from error
+    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
         return False
+    except OSError as error:
+        raise EnvironmentLacks(str(path), f"{path} cannot be reached: {error}") from error
+    try:
+        decoded(client.get("/v1/ping", timeout=PING_S))
     except httpx.TransportError as error:
         raise EnvironmentLacks(
-            str(socket), f"the controller does not answer: {error}", hint="rempart status says what runs"
+            str(path), f"the controller does not answer: {error}", hint="rempart status says what runs"
         ) from error
     return True
 
@@ -210,16 +219,6 @@ def decoded(answer: httpx.Response) -> Any:
 
         raise from_json(content)
     raise RempartError(f"the controller answered {answer.status_code}: {str(content)[:200]}")
-
-
-def _forbidden(socket: Path) -> bool:
-    try:
-        socket.stat()
-    except PermissionError:
-        return True
-    except OSError:
-        return False
-    return not os.access(socket, os.R_OK | os.W_OK)
 
 
 pass_session = click.make_pass_decorator(Session)
