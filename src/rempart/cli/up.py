@@ -84,15 +84,17 @@ def part_commands(configuration: Configuration, file: Path, *, is_root: bool) ->
     """How each part is started. ``file``: the complete configuration."""
     from rempart.node.engines import engine_commands
     from rempart.node.parts import CONTROLLER, NODE
+    from rempart.node.search_path import closed_folders
     from rempart.node.supervisor import PartCommand
     from rempart.node.versions import version_for
 
     ours = version_for(configuration)
+    folders = closed_folders() if is_root else ()
     # -P: whatever lies in the folder that the command was given in is not imported.
     service = (sys.executable, "-P", "-m", "rempart", "service")
     return {
-        CONTROLLER: PartCommand((*service, "controller", str(file)), ours),
-        NODE: PartCommand((*service, "node", str(file)), ours),
+        CONTROLLER: PartCommand((*service, "controller", str(file)), ours, search_path=folders),
+        NODE: PartCommand((*service, "node", str(file)), ours, search_path=folders),
         **engine_commands(configuration, is_root=is_root),
     }
 

@@ -39,13 +39,13 @@ def engine_commands(configuration: Configuration, *, is_root: bool) -> Mapping[s
             tuple(haproxy_commands.command_line(configuration, ownership)),
             version_for(configuration),
             paths.haproxy_config,
-            settings_mark(paths, HAPROXY),
+            mark=settings_mark(paths, HAPROXY),
         ),
         KNOT: PartCommand(
             tuple(knot_command_line(configuration)),
             version_for(configuration),
             paths.knot_config,
-            settings_mark(paths, KNOT),
+            mark=settings_mark(paths, KNOT),
         ),
     }
 

@@ -1,7 +1,6 @@
 """From root to a user that can do nothing but its work; for good.
 
-Where it stands: ``rempart service`` calls ``become`` once everything the service will ever import has been
-imported, because the new user may not be able to read the folder that Rempart is installed in.
+Where it stands: ``rempart service`` calls ``become`` and ``harden`` before it serves anybody.
 """
 
 from __future__ import annotations

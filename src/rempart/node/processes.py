@@ -15,6 +15,7 @@ import psutil
 
 from rempart.model.base import Value
 from rempart.model.errors import EnvironmentLacks
+from rempart.node.search_path import FIRST_DESCRIPTOR, through_descriptors
 
 BINARY_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 STATE_VARIABLE = "REMPART_STATE"
@@ -44,24 +45,34 @@ def is_alive(identity: ProcessIdentity) -> bool:
     return identify(identity.pid) == identity
 
 
-def spawn(command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> ProcessIdentity:
+def spawn(
+    command: Sequence[str], *, log: Path, environment: Mapping[str, str], search_path: Sequence[Path] = ()
+) -> ProcessIdentity:
     """Start ``command`` in its own session, its output appended to ``log``, nothing to read.
 
+    A Python process imports from the folders of ``search_path``, if any; see ``search_path.py``.
     Raises EnvironmentLacks when the program cannot be executed.
     """
     program = find_program(command[0])
     if program is None:
         raise EnvironmentLacks(command[0], f"{command[0]} is not installed")
+    environment = dict(environment)
+    if search_path:
+        environment["PYTHONPATH"] = through_descriptors(search_path)
     append = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
     try:
         pid = os.posix_spawn(
             program,
             list(command),
-            dict(environment),
+            environment,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, str(log), append, 0o640),
                 (os.POSIX_SPAWN_DUP2, 1, 2),
+                *(
+                    (os.POSIX_SPAWN_OPEN, number, str(folder), os.O_PATH | os.O_DIRECTORY, 0)
+                    for number, folder in enumerate(search_path, FIRST_DESCRIPTOR)
+                ),
             ],
             setsid=True,
             # Python ignores SIGPIPE and SIGXFSZ; the supervisor blocks and handles others.

@@ -55,6 +55,8 @@ class PartCommand:
     """A running process of another version is outdated."""
     boot_file: Path | None = None
     """Must exist before the part can start."""
+    search_path: tuple[Path, ...] = ()
+    """Folders a Python part imports from when it could not get to them by itself."""
     mark: Path | None = None
     """Holds the version that the boot file was made for. While it is another one, the part waits a little
     for the node to write the file anew, but starts from the old one rather than not at all."""
@@ -205,7 +207,10 @@ class Supervisor:
         }
         try:
             identity = processes.spawn(
-                part.command, log=self._paths.log / f"{name}.log", environment=environment
+                part.command,
+                log=self._paths.log / f"{name}.log",
+                environment=environment,
+                search_path=part.search_path,
             )
         except EnvironmentLacks as error:
             self._last_exit[name] = str(error)

@@ -15,10 +15,7 @@ from rempart.model.configuration import Configuration
 
 @cache
 def code_version() -> str:
-    """Changes with any of our source files, also in a checkout that is worked on.
-
-    Must be asked for the first time by a process that may read the folder Rempart is installed in.
-    """
+    """Changes with any of our source files, also in a checkout that is worked on."""
     digest = hashlib.sha256()
     package = Path(rempart.__file__).parent
     for source in sorted(package.rglob("*.py")):
