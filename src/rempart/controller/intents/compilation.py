@@ -21,6 +21,7 @@ from rempart.controller.store.tables import DependencyRow, PublishedRow, ZoneRow
 from rempart.snapshot.build import compile_name, compile_zone, standing_names
 from rempart.snapshot.dependencies import keys_touched, resolution_key
 from rempart.snapshot.items import Item, ItemChange
+from rempart.snapshot.plan import Plan, plan
 from rempart.snapshot.surroundings import Surroundings
 
 
@@ -33,7 +34,7 @@ class Source:
 
 
 class Compilation:
-    """Collects what is touched, then compiles it once: ``before`` and ``changes`` are a plan's two sides."""
+    """Collects what is touched, compiles it once, and plans what it changes."""
 
     def __init__(self, store: Store, session: Session) -> None:
         self._seal = store.seal
@@ -46,7 +47,7 @@ class Compilation:
         self._items: dict[str, Item | None] = {}
         self._sources: dict[str, Source] = {}
         self._stored: dict[str, Source] = {}
-        self.before: dict[str, Item] = {}
+        self._bodies: dict[str, str] = {}
         self.dependencies: dict[str, dict[str, frozenset[str]]] = defaultdict(dict)
         """Zone id → name → the keys its compilation looked at."""
 
@@ -84,10 +85,18 @@ class Compilation:
             if item is not None and key in self._stored and self._stored[key] != self.source_of(key)
         ]
 
-    def changes(self) -> Iterable[ItemChange]:
-        """What is wanted under every key that was looked at; None for what is no longer wanted."""
-        for key in self._items.keys() | self.before.keys():
-            yield ItemChange(key=key, item=self._items.get(key))
+    def plan(self) -> Plan:
+        """What is wanted against what was published, under every key that was looked at."""
+        before: dict[str, Item] = {}
+        changes: list[ItemChange] = []
+        for key in self._items.keys() | self._bodies.keys():
+            item, body = self._items.get(key), self._bodies.get(key)
+            # Most of what is compiled again comes out as it was: its text tells so without being parsed.
+            if item is None or body is None or item.model_dump_json() != body:
+                changes.append(ItemChange.model_construct(key=key, item=item))
+                if body is not None:
+                    before[key] = item_of(key, body, self._seal)
+        return plan(before, changes)
 
     def run(self, surroundings: Surroundings) -> None:
         """Compile everything that was touched, and read what was published of it before."""
@@ -147,7 +156,7 @@ class Compilation:
             self._stored[key] = Source(zone, owner)
             self._sources.setdefault(key, self._stored[key])
             if body is not None:
-                self.before[key] = item_of(key, body, self._seal)
+                self._bodies[key] = body
 
 
 def _published() -> Select[str, str | None, str | None, str | None]:

@@ -82,11 +82,13 @@ class StoredZone:
         return self._children
 
     def records(self, name: str) -> Sequence[RecordFields]:
-        self.read([name])
+        if name not in self._records:
+            self.read([name])
         return self._records.get(name, ())
 
     def site(self, host: str) -> Site | None:
-        self.read([host])
+        if host not in self._records:
+            self.read([host])
         return self._sites.get(host)
 
     def resolution(self, name: str) -> Resolution | None:

@@ -33,7 +33,7 @@ from rempart.model.errors import NeedsConfirmation
 from rempart.model.zones import Zone
 from rempart.snapshot.build import standing_keys
 from rempart.snapshot.items import Item
-from rempart.snapshot.plan import Before, Plan, plan
+from rempart.snapshot.plan import Before, Plan
 from rempart.snapshot.surroundings import Surroundings
 
 T = TypeVar("T")
@@ -118,7 +118,7 @@ class Transaction:
         self.session.flush()
         self.surroundings = with_secondaries(self.session, self.surroundings)
         self.compilation.run(self.surroundings)
-        planned = plan(self.compilation.before, self.compilation.changes())
+        planned = self.compilation.plan()
         if not unconditional:
             self._check(planned, confirm, explicit)
         revision = self._publish(planned)
