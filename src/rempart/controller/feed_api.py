@@ -77,7 +77,7 @@ def feed_application(
     @app.get("/feed/v1/changes", response_model=SignedDelta)
     async def changes(
         since: Annotated[int, Query(ge=0)],
-        cursor: Annotated[str | None, Query(max_length=500)] = None,
+        cursor: Annotated[str | None, Query(max_length=1_000)] = None,
         wait: Annotated[float, Query(ge=0, le=WAIT_MAX_S)] = 0.0,
     ) -> Response:
         if wait and cursor is None:

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -26,6 +27,8 @@ from rempart.snapshot.surroundings import Surroundings
 from tests.controller.intents.conftest import Clock, dump, published
 from tests.snapshot.memory import MemoryZone, compile_all
 
+MEMORY = Path("/dev/shm")
+"""Thousands of commits are made that no crash has to survive."""
 ZONES = ("example.org", "sub.example.org")
 LABELS = ("@", "a", "b", "*", "x.b", "*.b", "y.x.b", "sub", "w.sub", "*.sub", "ns1")
 TARGETS = (
@@ -231,12 +234,14 @@ def from_scratch(store: Store, surroundings: Surroundings) -> dict[str, Item]:
         return items
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(operations(), min_size=5, max_size=25))
 def test_incremental_compilation_equals_compilation_from_scratch(
     sequence: list[tuple[str, Operation]],
 ) -> None:
-    with tempfile.TemporaryDirectory(prefix="rp-") as folder:
+    with tempfile.TemporaryDirectory(prefix="rp-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
         configuration = Configuration.model_validate(
             {
                 "state": Path(folder),
