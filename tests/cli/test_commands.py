@@ -196,6 +196,7 @@ def test_errors_have_words_and_a_status_and_no_result(
     assert rempart("zone", "list", "--json").json() == {"zones": []}
 
 
+@pytest.mark.slow
 def test_a_process_ends_with_the_same_status_and_words(rempart: CommandLine) -> None:
     """Exit status and streams as a shell sees them, one call of each kind."""
     assert rempart.process("site", "list", "--json").json() == {"sites": []}
@@ -215,6 +216,7 @@ def test_a_process_ends_with_the_same_status_and_words(rempart: CommandLine) -> 
             assert ended.out == ""
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_enough_is_no_error(rempart: CommandLine) -> None:
     command = f"{sys.executable} -m rempart --config {rempart.file} ca show | head -1"
     ended = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=100)

@@ -80,6 +80,7 @@ def test_live_and_lagging_are_said(rempart: CommandLine, monkeypatch: pytest.Mon
     assert "node-1 is at revision 0" in lagging.out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("controller")
 def test_many_at_once_all_succeed(rempart: CommandLine) -> None:
     report(rempart, 1_000)
@@ -94,6 +95,7 @@ def test_many_at_once_all_succeed(rempart: CommandLine) -> None:
     assert [one["host"] for one in rempart("site", "list", "--json").json()["sites"]] == sorted(hosts)
 
 
+@pytest.mark.slow
 def test_many_at_once_without_a_controller_wait_for_each_other(rempart: CommandLine) -> None:
     with ThreadPoolExecutor(3) as pool:
         hosts = [f"h{number}.example.org" for number in range(4)]
@@ -106,6 +108,7 @@ def test_many_at_once_without_a_controller_wait_for_each_other(rempart: CommandL
     assert len(rempart("site", "list", "--json").json()["sites"]) == 4
 
 
+@pytest.mark.slow
 def test_what_was_written_offline_is_there_online(
     rempart: CommandLine, request: pytest.FixtureRequest
 ) -> None:

@@ -143,6 +143,7 @@ def listens(path: Path) -> bool:
         return True
 
 
+@pytest.mark.slow
 def test_a_second_one_does_not_start_beside_the_first(own: Configuration) -> None:
     with running(own), client(own.paths.admin_socket) as admin:
         second = subprocess.run(

@@ -1,4 +1,4 @@
-"""Errors as JSON: every `RempartError` becomes ``{error, field, message, hint, …}`` with its own status.
+"""Errors as JSON: every `RempartError` becomes ``{error, field, message, hint, code, …}`` with its own status.
 
 Used by both of the controller's servers; the command line turns the JSON back into the same error
 (`from_json`), so that a call over the socket fails in the very words of a call in-process.
@@ -34,6 +34,7 @@ def as_json(error: RempartError) -> dict[str, Any]:
         "message": error.message,
         "field": error.field,
         "hint": error.hint,
+        "code": error.code,
     }
     match error:
         case NeedsConfirmation():
@@ -67,7 +68,7 @@ def from_json(body: Mapping[str, Any]) -> RempartError:
             kinds: dict[str, type[RempartError]] = {
                 kind.slug: kind for kind in (InvalidInput, NotFound, Conflict)
             }
-            return kinds.get(str(slug), RempartError)(message, field=field, hint=hint)
+            return kinds.get(str(slug), RempartError)(message, field=field, hint=hint, code=body.get("code"))
 
 
 def answer_errors(app: FastAPI) -> None:
