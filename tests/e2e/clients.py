@@ -13,9 +13,9 @@ from rempart.lab.instance import Ports
 
 
 def address_of(ports: Ports, name: str, kind: str = "A") -> list[str]:
-    """What our name server answers, [] when it does not answer with data within a second."""
+    """What our name server answers, [] when it does not answer with data within half a second."""
     try:
-        answer = dns.query.udp(dns.message.make_query(name, kind), ports.address, port=ports.dns, timeout=1.0)
+        answer = dns.query.udp(dns.message.make_query(name, kind), ports.address, port=ports.dns, timeout=0.5)
     except (dns.exception.DNSException, OSError):
         return []
     if answer.rcode() != dns.rcode.NOERROR:

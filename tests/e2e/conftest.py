@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import http.server
-import threading
 from collections.abc import Iterator
 
 import pytest
 
 from rempart.lab.instance import Instance
-
-
-class OriginHandler(http.server.BaseHTTPRequestHandler):
-    """Answers every request with its own path, so that a test sees that the origin itself spoke."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:  # noqa: N802 - the name http.server calls
-        body = f"origin says {self.path}\n".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        return
+from rempart.lab.origin import LittleOrigin
 
 
 @pytest.fixture(scope="module")
 def origin() -> Iterator[str]:
     """URL of an origin on loopback."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), OriginHandler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-    thread.join(timeout=10)
+    with LittleOrigin() as running:
+        yield running.url
 
 
 @pytest.fixture(scope="module")

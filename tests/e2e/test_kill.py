@@ -1,4 +1,4 @@
-"""kill -9 of every part in turn, under traffic: the service comes back by itself, nothing acknowledged is lost."""
+"""kill -9 of every part in turn, under traffic: service comes back, nothing acknowledged is lost."""
 
 from __future__ import annotations
 
@@ -133,12 +133,12 @@ def test_nothing_acknowledged_is_lost(instance: Instance) -> None:
 
 
 def test_a_cold_start_needs_no_controller(instance: Instance) -> None:
-    """Everything is stopped, the store is taken away: the site is served from the last good state alone."""
+    """Everything is stopped, the store is spoilt: the site is served from the last good state alone."""
     assert instance.stop() == 0
-    store = instance.configuration.paths.controller
-    aside = instance.folder / "controller-aside"
+    store = instance.configuration.paths.store
+    aside = instance.folder / "store-aside"
     store.rename(aside)
-    store.touch()  # a file where the folder should be: the controller cannot start
+    store.write_bytes(b"no database" * 1_000)
     try:
         instance.launch()
         with web(instance) as visitors, dns_answers(instance) as resolvers:

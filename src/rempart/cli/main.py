@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from rempart.cli.bench import bench
 from rempart.cli.certificate import ca, certificate
 from rempart.cli.dns import dns
 from rempart.cli.record import record
@@ -41,7 +42,7 @@ def cli(context: click.Context, config_file: Path | None, debug: bool) -> None:
     context.obj = Session(config_file, debug=debug)
 
 
-for command in (up, status, site, zone, record, dns, certificate, ca, token, account, service):
+for command in (up, status, site, zone, record, dns, certificate, ca, token, account, bench, service):
     cli.add_command(command)
 
 

@@ -79,7 +79,7 @@ class Instance:
             # JSON's strings, numbers, booleans and lists are TOML's too.
             lines += [f"{key} = {json.dumps(value)}" for key, value in section.items()]
         self.config_file.write_text("\n".join(lines) + "\n")
-        self.configuration = Configuration(state=self.state, **sections)  # type: ignore[arg-type]
+        self.configuration = Configuration(state=self.state, **sections)
 
     # --- the supervisor ------------------------------------------------------------------------
 
@@ -126,8 +126,8 @@ class Instance:
 
     def pid(self, part: str) -> int:
         """The process of a part, as ``rempart status`` names it."""
-        parts = {entry["name"]: entry for entry in self.json("status")["parts"]}
-        return int(parts[part]["pid"])
+        status = json.loads(self.cli("status", "--json", check=False).stdout)
+        return int(next(entry["pid"] for entry in status["parts"] if entry["name"] == part))
 
     def stop(self, *, seconds: float = 30.0) -> int | None:
         """SIGTERM to the supervisor, as an operator ends it; its exit status."""

@@ -75,10 +75,10 @@ class Steady:
         return float("inf") if down is not None else longest
 
     def wait_for(self, answers: int, *, seconds: float = 15.0) -> bool:
-        """True once the last ``answers`` questions in a row were answered well."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            last = self._asked[-answers:]
+        """True once ``answers`` questions in a row, begun from now on, were answered well."""
+        now = time.monotonic()
+        while time.monotonic() < now + seconds:
+            last = [question for question in self._asked[-answers:] if question.began >= now]
             if len(last) == answers and all(question.ok for question in last):
                 return True
             time.sleep(0.02)

@@ -81,7 +81,7 @@ def ours(home: Path, stack: ExitStack) -> tuple[psutil.Process, int]:
     engine.write_boot_files(view)
     process = stack.enter_context(running(command_line(config), log=home / "log", cores=PROXY_CORE))
     wait_for_port("127.0.0.1", port)
-    report = engine.apply([ItemChange(key=item.key, item=item) for item in (zone, *rrsets)], view)
+    report = engine.apply([ItemChange(key=item.key, item=item) for item in view.under("")], view)
     if report.refusals:
         raise RempartError(f"Knot refused {report.refusals[0].key}: {report.refusals[0].reason}")
     expect(port)

@@ -80,11 +80,11 @@ class _Connection(http.client.HTTPSConnection):
 
     def __init__(self, ports: Ports, host: str, source: str, trust: ssl.SSLContext, timeout: float) -> None:
         super().__init__(host, ports.https, timeout=timeout, context=trust, source_address=(source, 0))
-        self._edge, self._trust = ports.address, trust
+        self._edge, self._trust, self._source = ports.address, trust, source
 
     def connect(self) -> None:
         plain = http.client.HTTPConnection(
-            self._edge, self.port, timeout=self.timeout, source_address=self.source_address
+            self._edge, self.port, timeout=self.timeout, source_address=(self._source, 0)
         )
         plain.connect()
         self.sock = self._trust.wrap_socket(plain.sock, server_hostname=self.host)

@@ -1,0 +1,94 @@
+"""``rempart bench``: measure on this machine, side by side with peers, and say what was not reached.
+
+Each benchmark is imported when it is run: they bring the whole controller along, and other commands start
+without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from rempart.cli.output import json_option, say, table
+from rempart.lab.bench.report import BenchReport
+
+Progress = Callable[[str], None]
+
+
+@click.group()
+def bench() -> None:
+    """Measure this machine: ratios and medians, side by side with peers."""
+
+
+@bench.command()
+@click.option(
+    "--rounds", default=5, show_default=True, type=click.IntRange(1, 100), help="Interleaved rounds."
+)
+@click.option(
+    "--seconds", default=2, show_default=True, type=click.IntRange(1, 60), help="Length of one run."
+)
+@json_option
+def edge(rounds: int, seconds: int, as_json: bool) -> None:
+    """What protection costs a request, next to plain HAProxy and nginx."""
+    from rempart.lab.bench import edge as edge_bench
+
+    finish(lambda progress: edge_bench.run(rounds, seconds, progress), as_json)
+
+
+@bench.command()
+@click.option(
+    "--size", "sizes", multiple=True, type=click.IntRange(1, 50_000), help="Sites; may be repeated."
+)
+@click.option("--changes", default=15, show_default=True, type=click.IntRange(1, 1_000))
+@json_option
+def sites(sizes: tuple[int, ...], changes: int, as_json: bool) -> None:
+    """How long one site change takes to be live, and what sites cost in memory."""
+    from rempart.lab.bench import sites as sites_bench
+
+    finish(lambda progress: sites_bench.run(sizes or sites_bench.SIZES, changes, progress), as_json)
+
+
+@bench.command()
+@click.option(
+    "--size", "sizes", multiple=True, type=click.IntRange(1, 50_000), help="Zones; may be repeated."
+)
+@click.option("--changes", default=50, show_default=True, type=click.IntRange(1, 1_000))
+@click.option(
+    "--rounds", default=5, show_default=True, type=click.IntRange(1, 100), help="Interleaved rounds."
+)
+@json_option
+def dns(sizes: tuple[int, ...], changes: int, rounds: int, as_json: bool) -> None:
+    """How long a record change takes to be answered, and queries per second next to plain Knot."""
+    from rempart.lab.bench import dns as dns_bench
+
+    finish(
+        lambda progress: dns_bench.run(sizes or dns_bench.SIZES, changes, rounds, progress=progress), as_json
+    )
+
+
+def finish(measure: Callable[[Progress], BenchReport], as_json: bool) -> None:
+    """Measure with progress on standard error, print the report, exit 1 when a bar was not met."""
+    from rich.console import Console
+
+    with Console(stderr=True).status("starting") as status:
+        report = measure(status.update)
+    if as_json:
+        say(report.json_text())
+    else:
+        show(report)
+    click.get_current_context().exit(0 if report.ok else 1)
+
+
+def show(report: BenchReport) -> None:
+    """The report for a person: the figures, then the bars."""
+    rows = []
+    for row in report.rows:
+        ratios = [f"{value:.2f} × {peer}" for peer, value in row.ratio.items() if value is not None]
+        figure = "not measured" if row.value is None else f"{row.value:,.1f}"
+        rows.append((row.name, figure, row.unit, "; ".join([*ratios, row.note] if row.note else ratios)))
+    table(("WHAT", "MEDIAN", "UNIT", "RATIO TO PEERS, REMARKS"), rows, empty="nothing was measured")
+    say()
+    for bar in report.bars:
+        got = "not measured" if bar.got is None else f"{bar.got:.2f}"
+        say(f"{'met    ' if bar.ok else 'NOT MET'}  {bar.name}: {got} (want {bar.want})")
