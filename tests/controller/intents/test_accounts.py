@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from rempart.controller.intents import OPERATOR, Intents
+from rempart.controller.intents import OPERATOR, Actor, ActorKind, Intents
 from rempart.controller.store.database import Store
 from rempart.model.errors import Conflict, InvalidInput, NotFound
 from tests.controller.intents.conftest import NOW, Clock, dump
@@ -74,3 +74,8 @@ def test_tokens_need_an_account_and_a_future(intents: Intents) -> None:
         intents.tokens.create(OPERATOR, intents.accounts.default().id, "x", expires_on=NOW)
     with pytest.raises(NotFound):
         intents.tokens.revoke(OPERATOR, "none")
+
+
+def test_a_token_that_belongs_to_nobody_is_no_actor() -> None:
+    with pytest.raises(ValueError, match="belongs to an account"):
+        Actor(kind=ActorKind.TOKEN, id="t")

@@ -13,7 +13,7 @@ from rempart.model.sites import Origin
 from rempart.model.zones import Zone
 from tests.controller.intents.conftest import Clock, dump, published
 
-TOKEN = Actor(kind=ActorKind.TOKEN, id="t")
+TOKEN = Actor(kind=ActorKind.TOKEN, id="t", account_id="00000000000000000000000000000001")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from rempart.model.sites import Origin, OriginTls, SiteLimits
 from rempart.snapshot.items import SiteItem
 from tests.controller.intents.conftest import Clock, dump, published
 
-TOKEN = Actor(kind=ActorKind.TOKEN, id="t")
+TOKEN = Actor(kind=ActorKind.TOKEN, id="t", account_id="00000000000000000000000000000001")
 
 
 def origin(host: str = "203.0.113.1", port: int = 8080, **fields: object) -> Origin:

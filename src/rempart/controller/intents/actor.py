@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
+
+from pydantic import model_validator
 
 from rempart.model.base import Value
 from rempart.model.configuration import OriginsSection
@@ -23,7 +26,13 @@ class Actor(Value):
     kind: ActorKind
     id: str
     account_id: str | None = None
-    """The account that a token belongs to; None may touch every account's zones."""
+    """The account that a token belongs to, whose zones alone it may touch."""
+
+    @model_validator(mode="after")
+    def _token_has_account(self) -> Self:
+        if self.kind is ActorKind.TOKEN and self.account_id is None:
+            raise ValueError("a token belongs to an account")
+        return self
 
     def policy(self, configured: OriginsSection) -> OriginsSection:
         """Which origins this actor may name."""

@@ -124,7 +124,8 @@ class Compilation:
         whole = zone.id in self._zones
         if whole or zone.id in self._zone_items:
             self._take([compile_zone(zone, surroundings)], Source(zone.name))
-            self._read_before(_published().where(PublishedRow.key == f"zone/{zone.name}"))
+            if not whole:
+                self._read_before(_published().where(PublishedRow.key == f"zone/{zone.name}"))
         if whole:
             names: Iterable[str] = view.read_all() | set(standing_names(zone.name, surroundings))
             self._read_before(_published().where(PublishedRow.zone == zone.name))

@@ -73,7 +73,6 @@ def zone_row(session: Session, zone_id: str, actor: Actor | None = None) -> Zone
         row is not None
         and actor is not None
         and actor.kind is ActorKind.TOKEN
-        and actor.account_id is not None
         and row.account_id != actor.account_id
     )
     if row is None or foreign:

@@ -140,22 +140,25 @@ class Transaction:
             key for zone in planned.zones_losing for key in standing_keys(zone, self.surroundings)
         )
         rrsets = {
-            zone: self._count("rrset", self._enough(planned.deletions(zone, standing)), zone, standing)
+            zone: self._count(f"rrset/{zone}/", self._enough(planned.deletions(zone, standing)), standing)
             for zone in planned.zones_losing
         }
         gone = planned.site_deletions
-        sites = self._count("site", self._enough(gone)) if gone else 0
+        sites = self._count("site/", self._enough(gone)) if gone else 0
         return Before(rrsets=rrsets, sites=sites, standing=standing)
 
     def _enough(self, gone: int) -> int:
         return max(self._safety.delete_minimum, int(gone / self._safety.delete_share)) + 2
 
-    def _count(
-        self, kind: str, most: int, zone: str | None = None, without: frozenset[str] = frozenset()
-    ) -> int:
-        keys = select(PublishedRow.key).where(PublishedRow.kind == kind, PublishedRow.body.is_not(None))
-        if zone is not None:
-            keys = keys.where(PublishedRow.zone == zone, PublishedRow.key.not_in(without))
+    def _count(self, prefix: str, most: int, without: frozenset[str] = frozenset()) -> int:
+        """Items whose key begins with ``prefix`` (which ends in a slash), ``most`` at most."""
+        end = prefix[:-1] + chr(ord("/") + 1)
+        keys = select(PublishedRow.key).where(
+            PublishedRow.key >= prefix,
+            PublishedRow.key < end,
+            PublishedRow.body.is_not(None),
+            PublishedRow.key.not_in(without),
+        )
         return self.session.scalars(select(func.count()).select_from(keys.limit(most).subquery())).one()
 
     def _publish(self, planned: Plan) -> int:
