@@ -1,4 +1,4 @@
-"""Errors as JSON: every `RempartError` becomes ``{error, field, message, hint, code, …}`` with its own status.
+"""Errors as JSON: every `RempartError` is ``{error, field, message, hint, code, …}`` with its own status.
 
 Used by both of the controller's servers; the command line turns the JSON back into the same error
 (`from_json`), so that a call over the socket fails in the very words of a call in-process.
