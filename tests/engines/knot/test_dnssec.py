@@ -168,3 +168,36 @@ def test_an_owner_cannot_bring_the_signers_records(server: Server) -> None:
     assert [refusal.key for refusal in report.refusals] == [mine.key]
     assert validate(server.ask(f"www.{ZONE}", "A", dnssec=True), keys_of(server, ZONE)) == 1
     assert key not in server.engine.dnskey_records(ZONE)
+
+
+@pytest.mark.slow
+def test_a_large_zone_becomes_signed_and_knotd_survives_it(server: Server) -> None:
+    """Knot 3.2.6 dies of signing 5,000 unsigned names in the background; that path must not be taken."""
+    hosts = [rrset_item(ZONE, f"h{number}.{ZONE}", "A", "192.0.2.9") for number in range(8000)]
+    server.engine.apply(server.view.put(*plain_zone(ZONE), *hosts), server.view)
+    pid, before = server.pid, server.engine.zone_serial(ZONE)
+    assert server.engine.apply(server.view.put(zone_item(ZONE, dnssec=True)), server.view).refusals == ()
+    assert server.engine.alive()
+    after = server.engine.zone_serial(ZONE)
+    assert before is not None
+    assert after is not None
+    assert serial_greater(after, before)
+    keys = keys_of(server, ZONE)
+    for number in (0, 4321, 7999):
+        assert validate(server.ask(f"h{number}.{ZONE}", "A", dnssec=True), keys) == 1
+    server.kill()
+    server.start()
+    assert validate(server.ask(f"h4321.{ZONE}", "A", dnssec=True), keys) == 1
+    assert server.engine.reconcile(server.view).commands == 0
+    assert server.pid != pid
+
+
+def test_a_removed_zones_key_is_not_used_again(server: Server) -> None:
+    """Who wants to keep the key takes it before the zone is removed."""
+    server.engine.apply(server.view.put(*plain_zone(ZONE, dnssec=True)), server.view)
+    before = server.engine.ds_records(ZONE)
+    server.engine.apply(server.view.drop_zone(ZONE), server.view)
+    server.engine.apply(server.view.put(*plain_zone(ZONE, dnssec=True)), server.view)
+    after = server.engine.ds_records(ZONE)
+    assert len(before) == len(after) == 1
+    assert before != after

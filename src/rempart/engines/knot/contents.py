@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from rempart.engines.contract import ItemView
 from rempart.engines.knot.membership import Connect
 from rempart.engines.knot.records import Records, RRsetKey, absolute, differences, owned, parse_item
-from rempart.engines.knot.session import BLOCKING, ControlSession
+from rempart.engines.knot.session import BLOCKING, CONTENTS_AND_JOURNAL, FORCED, ControlSession
 from rempart.engines.knot.soa import (
     Soa,
     desired_soa,
@@ -23,6 +23,15 @@ from rempart.engines.knot.transactions import Tally, commit
 from rempart.model.errors import EngineRefused, InvalidInput
 from rempart.snapshot.items import RRsetItem, ZoneItem
 
+SIGNED_AT_ONCE_MAX = 1_000
+"""RRsets of an unsigned zone that Knot is let sign by itself.
+
+Knot 3.2.6 signs in a background thread, whose stack (1 MiB) ends in a recursion over the names of an unsigned
+zone: knotd was seen to die from 5,000 names on, and again at each start. Filled anew, a zone is signed by the
+commit, on another path and in a thread with another stack: 60,000 names were.
+"""
+EMPTY_DEADLINE_S = 30.0
+EMPTY_POLL_S = 0.01
 WHOLE_FROM = 64
 """From this many changed RRsets on, one reading of the whole zone is cheaper than one for each."""
 
@@ -78,10 +87,37 @@ class Contents:
             rows = session.read(zone)
             if item.dnssec and _soa(rows) is not None and not _is_signed(rows, zone):
                 # A zone that has just become signed. A commit would sign only what it touches.
-                session.execute("zone-sign", zone=zone, flags=BLOCKING)
+                if len(rows) > SIGNED_AT_ONCE_MAX:
+                    self._empty(session, item.name, rows)
+                else:
+                    session.execute("zone-sign", zone=zone, flags=BLOCKING)
                 tally.commands += 1
                 rows = session.read(zone)
             self._commit(session, item, rows, view.under(f"rrset/{item.name}/"), tally)
+
+    def prepare_signing(self, name: str, tally: Tally) -> None:
+        """Empty the zone when it is too large to be signed as it is; to be called before it becomes signed.
+
+        It answers SERVFAIL until it is filled again, some seconds for ten thousand names.
+        """
+        zone = absolute(name)
+        with self._connect() as session:
+            rows = session.read(zone)
+            if len(rows) > SIGNED_AT_ONCE_MAX and not _is_signed(rows, zone):
+                self._empty(session, name, rows)
+                tally.commands += 1
+
+    def _empty(self, session: ControlSession, name: str, rows: Iterable[Records]) -> None:
+        soa = _soa(rows)
+        if soa is not None:
+            self._last_serials[name] = soa.serial
+        zone = absolute(name)
+        session.execute("zone-purge", zone=zone, flags=FORCED + BLOCKING, filters=CONTENTS_AND_JOURNAL)
+        deadline = time.monotonic() + EMPTY_DEADLINE_S
+        while session.read(zone, (zone, "SOA")):
+            if time.monotonic() > deadline:
+                raise EngineRefused("knot", "the zone was not emptied", item=name)
+            time.sleep(EMPTY_POLL_S)
 
     def _commit(
         self,

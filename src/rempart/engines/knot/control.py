@@ -27,11 +27,16 @@ from rempart.model.configuration import Configuration
 from rempart.model.errors import EngineRefused, EnvironmentLacks, InvalidInput, NotFound
 from rempart.snapshot.items import ItemChange, ZoneItem
 
-ALIVE_TIMEOUT_S = 2
+ALIVE_TIMEOUT_S = 5
 
 
 class KnotEngine:
-    """Knot DNS as the node sees it; see engines.contract.Engine."""
+    """Knot DNS as the node sees it; see engines.contract.Engine.
+
+    A zone that is removed is purged by Knot: contents, journal, timers, and its DNSSEC keys as Knot knows them.
+    Who moves away with a zone takes the key first (``keys/`` in Knot's database folder); added again, the zone
+    has a new key, and the parent needs its new DS. Switching signing off and on again keeps the key.
+    """
 
     name = "knot"
 
@@ -88,6 +93,7 @@ class KnotEngine:
         self._boot.follow(self._connect, view, tally)
         items = [item for found in view.under("zone/") if (item := self._zone(found, tally))]
         wanted = {item.name: item.dnssec for item in items}
+        wanted = {name: signed is True for name, signed in self._prepare_signing(wanted, tally).items()}
         for name in self._membership.served():
             if name not in wanted:
                 self._contents.remember_serial(name)
@@ -118,7 +124,18 @@ class KnotEngine:
         for name, signing in wanted.items():
             if signing is None:
                 self._contents.remember_serial(name)
-        return self._membership.follow(wanted, tally)
+        return self._membership.follow(self._prepare_signing(wanted, tally), tally)
+
+    def _prepare_signing(self, wanted: Mapping[str, bool | None], tally: Tally) -> dict[str, bool | None]:
+        """``wanted``, less the signing of zones that cannot be made ready for it."""
+        ready = dict(wanted)
+        for name in self._membership.becoming_signed(wanted):
+            try:
+                self._contents.prepare_signing(name, tally)
+            except EngineRefused as error:
+                tally.refuse(f"zone/{name}", error.message)
+                ready[name] = False
+        return ready
 
     def _follow_contents(
         self, item: ZoneItem, rrsets: Sequence[tuple[str, str]] | None, view: ItemView, tally: Tally

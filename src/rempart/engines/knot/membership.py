@@ -99,6 +99,12 @@ class Membership:
         """The zones knotd is told to serve."""
         return self._local.members()
 
+    def becoming_signed(self, wanted: Mapping[str, bool | None]) -> tuple[str, ...]:
+        """Those of ``wanted`` that are to be signed and are served unsigned now."""
+        signed = [zone for zone, value in wanted.items() if value]
+        running = self._running(dict.fromkeys(signed))
+        return tuple(zone for zone in signed if running.get(zone) == catalog.UNSIGNED)
+
     def follow(self, wanted: Mapping[str, bool | None], tally: Tally) -> frozenset[str]:
         """Make zones of ``wanted`` (name → signed) and drop others (name → None). Any other zone stays.
 

@@ -28,6 +28,10 @@ OPEN_TRANSACTION = "too many transactions"
 
 BLOCKING = "B"
 """Flag: answer when the event is over, not when it is queued."""
+FORCED = "F"
+"""Flag: what zone-purge asks for, so that nobody purges by accident."""
+CONTENTS_AND_JOURNAL = "ej"
+"""Filter of zone-purge: the zone is emptied, on disk too; its keys stay."""
 
 
 class Reply(NamedTuple):
@@ -101,6 +105,7 @@ class ControlSession:
         type: str | None = None,
         data: str | None = None,
         flags: str | None = None,
+        filters: str | None = None,
     ) -> list[Reply]:
         """Send ``command`` and read its whole answer."""
         try:
@@ -114,6 +119,7 @@ class ControlSession:
                 rtype=type,
                 data=data,
                 flags=flags,
+                filters=filters,
             )
             replies: list[Reply] = []
             refusal: str | None = None
