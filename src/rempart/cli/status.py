@@ -121,9 +121,7 @@ def show(found: Status) -> None:
             _show_node(node, known.revision)
         for one in known.unresolved:
             if one.addresses:
-                note(
-                    f"rempart: warning: {one.host} is served by its last answer: {one.problem}"
-                )
+                note(f"rempart: warning: {one.host} is served by its last answer: {one.problem}")
     for words in found.off:
         say(f"off: {words}")
     for problem in found.problems:
