@@ -248,7 +248,7 @@ def test_ipv6_clients_are_counted_by_their_prefix(one: Origin) -> None:
             visitor.sendall(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
             assert visitor.recv(4096).startswith(b"HTTP/1.1 200")
             table = edge.engine._runtime.ask("show table client_of_site")
-            assert "key=::|be_0001 " in table
+            assert "key=be_0001|:: " in table
             assert "key=:: " in edge.engine._runtime.ask("show table connections")
 
 

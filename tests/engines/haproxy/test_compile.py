@@ -325,7 +325,7 @@ def test_keys_do_not_show() -> None:
 
 
 def test_reading_maps() -> None:
-    text = "0x5581 a.test be_0001|1|500|0|100\n0x5582 *.a.test be_0002|0|0|0|0\n"
+    text = "0x5581 a.test be_0001|rc|500|7|100\n0x5582 *.a.test be_0002|-|1|1|1\n"
     assert [*observe.routes(text)] == ["a.test", "*.a.test"]
 
 

@@ -126,8 +126,8 @@ def test_reconcile_mends_whatever_was_done_to_haproxy(edge: Edge, one: Origin, t
     answers = runtime.exchange(
         [
             f"del map {places.sites} a.test\n",
-            f"set map {places.sites} *.a.test be_0001|0|1|1|1\n",
-            f"add map {places.sites} stray.test be_0009|0|0|0|0\n",
+            f"set map {places.sites} *.a.test be_0001|-|1|1|1\n",
+            f"add map {places.sites} stray.test be_0009|-|1|1|1\n",
             f"disable server be_0001/{server}\n",
             "add server be_0009/stray 127.0.0.1:1 weight 1 maxconn 1\n",
             f"add server be_0002/stray 127.0.0.1:{one.port}\n",

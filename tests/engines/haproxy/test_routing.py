@@ -27,6 +27,8 @@ SPOOFED = {
     "X-Real-IP": "6.6.6.6",
     "CF-Connecting-IP": "6.6.6.6",
     "True-Client-IP": "6.6.6.6",
+    "x-cluster-client-ip": "6.6.6.6",
+    "CF-Visitor": "6.6.6.6",
     "X-Request-ID": "spoofed",
     "Proxy": "http://6.6.6.6",
 }
@@ -78,7 +80,7 @@ def test_the_origin_learns_the_visitor_from_us_only(sites: Edge, tls: bool) -> N
         "x-forwarded-for": "127.0.0.7",
         "x-forwarded-proto": scheme,
         "x-forwarded-host": "a.test",
-        "forwarded": f'for=127.0.0.7;host="a.test";proto={scheme}',
+        "forwarded": f'for=127.0.0.7;proto={scheme};host="a.test"',
         "cf-connecting-ip": "127.0.0.7",
         "x-request-id": answer.headers["x-request-id"],
     }
@@ -97,7 +99,7 @@ def test_forwarded_brackets_and_quotes_ipv6(one: Origin) -> None:
             text=True,
             check=True,
         )
-        assert r"for=\"[::1]\";host=\"a.test\";proto=http" in done.stdout
+        assert r"for=\"[::1]\";proto=http;host=\"a.test\"" in done.stdout
         assert '["x-forwarded-for", "::1"]' in done.stdout
 
 
@@ -281,6 +283,7 @@ def test_log_of_refusals_only(edge: Edge, one: Origin) -> None:
                 lines.append(json.loads(line))
     assert [line["id"] for line in lines] == [refused.headers["x-request-id"], failed.headers["x-request-id"]]
     assert [line["status"] for line in lines] == [421, 503]
+    assert [line["host"] for line in lines] == ['"\\x', "empty.test"]
     assert {line["client"] for line in lines} == {"127.0.0.0"}
     assert lines[1]["backend"].startswith("be_")
     eventually(edge.engine.alive)

@@ -22,21 +22,18 @@ is slow cannot use up the connections of all."""
 HEADERS_MAX = 100
 
 # Nobody but us says who the client is. "Proxy" becomes HTTP_PROXY in CGI (httpoxy, CVE-2016-5385).
+# Few rules with prefixes instead of one per name: each of them looks at every header.
 UNTRUSTED_HEADERS = (
-    "X-Forwarded-Port",
-    "X-Forwarded-Server",
-    "X-Forwarded-Ssl",
+    "X-Forwarded- -m beg",
+    "Forwarded",
+    "CF- -m beg",
+    "-Client-IP -m end",
     "X-Real-IP",
-    "X-Client-IP",
-    "X-Cluster-Client-IP",
-    "True-Client-IP",
-    "CF-Connecting-IPv6",
-    "CF-Visitor",
-    "CF-IPCountry",
-    "Proxy",
-    "Proxy-Connection",
-    "Keep-Alive",
+    "Proxy -m beg",
     "HTTP2-Settings",
+    # Connection names headers that the next hop removes: it must not name ours.
+    "Connection",
+    "Keep-Alive",
 )
 
 # Mozilla's "intermediate" recommendation without finite-field Diffie-Hellman: TLS 1.2 and 1.3, AEAD only.
@@ -49,7 +46,7 @@ CIPHER_SUITES = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY
 
 LOG_FORMAT = (
     '{"id":"%ID","at":%Ts.%ms,"client":"%[src,ipmask(24,48)]","tls":"%sslv",'
-    '"method":"%HM","host":"%[var(txn.host),json(utf8s)]","status":%ST,"why":"%[var(txn.why)]",'
+    '"method":"%HM","host":"%[capture.req.hdr(0),json(utf8s)]","status":%ST,"why":"%[var(txn.why)]",'
     '"end":"%tsc","backend":"%b","server":"%s","bytes":%B,"retries":"%rc",'
     '"ms":{"request":%TR,"queue":%Tw,"connect":%Tc,"response":%Tr,"total":%Ta},'
     '"queued":{"server":%sq,"backend":%bq}}'
@@ -183,83 +180,96 @@ def _frontend(edge: EdgeSection, places: Places, connections: int) -> str:
         lines.append(f"    bind {where}:{edge.https_port}{only} {tls}")
     port = "" if edge.https_port == HTTPS_PORT else f":{edge.https_port}"
     to_https = f"https://%[var(txn.host)]{port}%[pathq]"
-    plain = (
-        "!{ ssl_fc } { var(txn.site),word(2,|) -m int 1 } !{ path_beg /.well-known/acme-challenge/ }"
-        " { var(txn.secured) -m found }"
-    )
-    # RFC 7239 section 4: an IPv6 address is bracketed and quoted, and so is a host with a port.
-    forwarded = 'host=\\"%[req.hdr(host)]\\";proto=%[ssl_fc,iif(https,http)]'
+    flag = "var(txn.site),word(2,|) -m sub"
+    plain = f"!{{ ssl_fc }} {{ {flag} r }}"
     lines += [
         f"    maxconn {connections}",
         "    tcp-request connection track-sc0 src,ipmask(32,64) table connections",
         f"    tcp-request connection reject if {{ sc0_conn_cur gt {edge.connections_per_client} }}",
+        "    capture request header Host len 256",
+        "    # Texts about the visitor are made once per connection, not once per request.",
+        "    tcp-request session set-var-fmt(sess.client) %[src]",
+        "    tcp-request session set-var-fmt(sess.network) |%[src,ipmask(32,64)]",
+        "    tcp-request session set-var-fmt(sess.scheme) %[ssl_fc,iif(https,http)]",
+        "    # RFC 7239 section 6: an IPv6 address is bracketed and quoted, and so is a host with a port.",
+        "    tcp-request session set-var-fmt(sess.for) for=%[src];proto=%[ssl_fc,iif(https,http)]"
+        " unless { src -m sub : }",
+        '    tcp-request session set-var-fmt(sess.for) for=\\"[%[src]]\\";proto=%[ssl_fc,iif(https,http)]'
+        " if { src -m sub : }",
         "",
         "    # The request's id goes to the origin, to the visitor and into the log.",
-        "    http-request set-header X-Request-ID %[unique-id]",
+        "    http-request del-header X-Request-ID",
+        "    unique-id-header X-Request-ID",
         "    http-after-response set-header X-Request-ID %[unique-id]",
         "",
-        "    # Which site: the exact name, then the wildcard one label up.",
-        "    http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)",
-        f"    http-request set-var(txn.site) var(txn.host),map_str({places.sites})",
+        "    # Which site: the name as it came, as from nearly all visitors; else the name without port,",
+        "    # capitals and last dot; else the wildcard one label up.",
+        f"    http-request set-var(txn.site) req.hdr(host),map_str({places.sites})",
+        "    http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)"
+        f" if !{{ var(txn.site) -m found }} || {plain}",
+        f"    http-request set-var(txn.site) var(txn.host),map_str({places.sites})"
+        " unless { var(txn.site) -m found }",
         "    http-request set-var-fmt(txn.wildcard) *.%[var(txn.host),field(2,.,0)]"
         " unless { var(txn.site) -m found }",
         f"    http-request set-var(txn.site) var(txn.wildcard),map_str({places.sites})"
         " if { var(txn.wildcard) -m found }",
         f"    http-request deny status {_page(421, places)} unless {{ var(txn.site) -m found }}",
-        "    http-request set-var(txn.backend) var(txn.site),word(1,|)",
         "",
         "    # What no visitor's browser sends.",
         f"    http-request deny status {_page(405, places)} if {{ method CONNECT TRACE }}",
         f"    http-request deny status {_page(400, places)}"
-        " unless { req.hdr(host) -m reg ^[A-Za-z0-9_.-]+(:[0-9]{1,5})?$ }",
-        "    # An origin that switches to HTTP/2 in the clear would take requests past all rules.",
-        "    http-request del-header Upgrade unless { req.hdr(upgrade) -i websocket }",
-        "    # Connection names headers that the next hop removes: it must not name ours.",
-        "    http-request del-header Connection",
-        "    http-request set-header Connection upgrade if { req.hdr(upgrade) -i websocket }",
+        " if { var(txn.host) -m found } !{ req.hdr(host) -m reg ^[A-Za-z0-9_.-]+(:[0-9]{1,5})?$ }",
         "",
         "    # Limits. Refused requests count too: whoever keeps hammering stays out.",
-        "    http-request set-var(txn.per_client) var(txn.site),word(3,|),add(0)",
-        "    http-request set-var(txn.per_site) var(txn.site),word(4,|),add(0)",
-        "    http-request set-var(txn.concurrent) var(txn.site),word(5,|),add(0)",
-        "    http-request track-sc1 src,ipmask(32,64),concat(|,txn.backend) table client_of_site"
-        " if { var(txn.per_client) -m int gt 0 } || { var(txn.concurrent) -m int gt 0 }",
-        "    http-request track-sc2 var(txn.backend) table site if { var(txn.per_site) -m int gt 0 }",
-        "    http-request set-var(txn.why) str(client-rate)"
-        " if { var(txn.per_client) -m int gt 0 } { sc1_http_req_rate,sub(txn.per_client) gt 0 }",
-        "    http-request set-var(txn.why) str(client-concurrency)"
-        " if { var(txn.concurrent) -m int gt 0 } { sc1_conn_cur,sub(txn.concurrent) gt 0 }",
-        "    http-request set-var(txn.why) str(site-rate)"
-        " if { var(txn.per_site) -m int gt 0 } { sc2_http_req_rate,sub(txn.per_site) gt 0 }",
+        "    http-request track-sc1 var(txn.site),word(1,|),concat(,sess.network) table client_of_site"
+        f" if {{ {flag} c }}",
+        f"    http-request track-sc2 var(txn.site),word(1,|) table site if {{ {flag} s }}",
+        *_limit("client-rate", "sc1_http_req_rate", 3),
+        *_limit("site-rate", "sc2_http_req_rate", 4),
+        *_limit("client-concurrency", "sc1_conn_cur", 5),
         f"    http-request deny status {_page(429, places)} if {{ var(txn.why) -m found }}",
         "",
         "    # To https, once a certificate covers the name. 308 keeps the method (RFC 9110 section 15.4.9).",
-        f"    http-request set-var(txn.secured) var(txn.host),map_str({places.secured}) unless {{ ssl_fc }}",
+        f"    http-request set-var(txn.secured) var(txn.host),map_str({places.secured})"
+        f" if {plain} !{{ path_beg /.well-known/acme-challenge/ }}",
         "    http-request set-var-fmt(txn.above) *.%[var(txn.host),field(2,.,0)]"
-        " if !{ ssl_fc } !{ var(txn.secured) -m found }",
+        f" if {plain} !{{ path_beg /.well-known/acme-challenge/ }}"
+        " !{ var(txn.secured) -m found }",
         f"    http-request set-var(txn.secured) var(txn.above),map_str({places.secured})"
         " if { var(txn.above) -m found }",
-        f"    http-request redirect location {to_https} code 301 if {{ method GET HEAD }} {plain}",
-        f"    http-request redirect location {to_https} code 308 if {plain}",
+        f"    http-request redirect location {to_https} code 301"
+        " if { var(txn.secured) -m found } { method GET HEAD }",
+        f"    http-request redirect location {to_https} code 308 if {{ var(txn.secured) -m found }}",
         "",
         "    # Who the visitor is, in our words only.",
         *(f"    http-request del-header {name}" for name in UNTRUSTED_HEADERS),
-        "    http-request set-header X-Forwarded-For %[src]",
-        "    http-request set-header CF-Connecting-IP %[src]",
-        "    http-request set-header X-Forwarded-Host %[req.hdr(host)]",
-        "    http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
-        f"    http-request set-header Forwarded for=%[src];{forwarded} unless {{ src -m sub : }}",
-        f'    http-request set-header Forwarded for=\\"[%[src]]\\";{forwarded} if {{ src -m sub : }}',
+        "    # An origin that switches to HTTP/2 in the clear would take requests past all rules.",
+        "    http-request set-header Connection upgrade if { req.hdr(upgrade) -i websocket }",
+        "    http-request del-header Upgrade unless { req.hdr(upgrade) -i websocket }",
+        "    option forwardfor",
+        "    http-request add-header CF-Connecting-IP %[var(sess.client)]",
+        "    http-request add-header X-Forwarded-Host %[req.hdr(host)]",
+        "    http-request add-header X-Forwarded-Proto %[var(sess.scheme)]",
+        '    http-request add-header Forwarded %[var(sess.for)];host=\\"%[req.hdr(host)]\\"',
         "",
         "    # A body that trickles ends here: the origin sees it once it is whole or fills the buffer.",
         "    http-request wait-for-body time 10s unless { method GET } { req.hdr(upgrade) -i websocket }",
-        "    use_backend %[var(txn.backend)]",
+        "    use_backend %[var(txn.site),word(1,|)]",
     ]
     if edge.hsts:
         lines.append(
             "    http-after-response set-header Strict-Transport-Security max-age=31536000 if { ssl_fc }"
         )
     return "\n".join(lines) + "\n"
+
+
+def _limit(why: str, counted: str, place: int) -> tuple[str, str]:
+    """Set the reason when ``counted`` is above the limit at ``place`` of the route."""
+    name = why.replace("-", "_")
+    return (
+        f"    http-request set-var(txn.{name}) var(txn.site),word({place},|),add(0)",
+        f"    http-request set-var(txn.why) str({why}) if {{ {counted},sub(txn.{name}) gt 0 }}",
+    )
 
 
 def _tables(pool: int) -> str:
@@ -269,7 +279,7 @@ def _tables(pool: int) -> str:
         "backend connections from edge\n"
         f"    stick-table type ipv6 size {size} expire 1m store conn_cur\n\n"
         "backend client_of_site from edge\n"
-        f"    stick-table type string len 56 size {size} expire 30s store {rate},conn_cur\n\n"
+        f"    stick-table type string len 64 size {size} expire 30s store {rate},conn_cur\n\n"
         "backend site from edge\n"
         f"    stick-table type string len 12 size {2 * pool} expire 30s store {rate}\n"
     )

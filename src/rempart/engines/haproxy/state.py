@@ -56,29 +56,41 @@ class EdgeState:
     """Certificate files that HAProxy holds but serves to nobody: left over from a refusal."""
 
 
+UNLIMITED = 2**40
+"""What stands in the map for a limit of 0: above everything that can be counted."""
+
+
 def format_route(route: Route) -> str:
-    """The value of an entry of the sites map: one word, fields between bars."""
+    """The value of an entry of the sites map: one word, fields between bars.
+
+    The second field says with letters what has to be done at all, so that HAProxy does no more:
+    ``r`` redirect to https, ``c`` count clients, ``s`` count the site; ``-`` nothing.
+    """
     limits = route.limits
+    flags = (
+        ("r", route.https_redirect),
+        ("c", limits.requests_per_client or limits.connections_per_client),
+        ("s", limits.requests_per_site),
+    )
     return "|".join(
         (
             route.backend,
-            str(int(route.https_redirect)),
-            str(limits.requests_per_client),
-            str(limits.requests_per_site),
-            str(limits.connections_per_client),
+            "".join(letter for letter, wanted in flags if wanted) or "-",
+            str(limits.requests_per_client or UNLIMITED),
+            str(limits.requests_per_site or UNLIMITED),
+            str(limits.connections_per_client or UNLIMITED),
         )
     )
 
 
 def parse_route(value: str) -> Route:
     """The inverse of format_route. ValueError for anything else."""
-    backend, redirect, client, site, concurrent = value.split("|")
+    backend, flags, *limits = value.split("|")
+    client, site, concurrent = (0 if int(limit) == UNLIMITED else int(limit) for limit in limits)
     return Route(
         backend=backend,
-        https_redirect=redirect == "1",
+        https_redirect="r" in flags,
         limits=SiteLimits(
-            requests_per_client=int(client),
-            requests_per_site=int(site),
-            connections_per_client=int(concurrent),
+            requests_per_client=client, requests_per_site=site, connections_per_client=concurrent
         ),
     )
