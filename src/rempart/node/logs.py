@@ -17,6 +17,7 @@ import structlog
 
 LOG_BYTES_MAX = 16 * 2**20
 """A log file is cut when it is longer."""
+TAIL_BYTES = 65_536
 LOG_COPIES = 3
 """Older pieces kept: ``NAME.1`` (youngest) … ``NAME.3``."""
 
@@ -94,7 +95,7 @@ def last_lines(path: Path, count: int, *, width: int = 500) -> tuple[str, ...]:
     try:
         with path.open("rb") as log:
             log.seek(0, os.SEEK_END)
-            log.seek(max(0, log.tell() - 2 * count * width))
+            log.seek(max(0, log.tell() - TAIL_BYTES))
             text = log.read().decode(errors="replace")
     except OSError:
         return ()

@@ -147,8 +147,9 @@ def find_program(name: str) -> str | None:
     if "/" in name:
         return name if os.access(name, os.X_OK) else None
     for folder in (*os.environ.get("PATH", "").split(":"), *BINARY_FOLDERS):
+        # A PATH handed down by root may name folders that we may not even look into: access() then says no.
         path = Path(folder) / name
-        if folder.startswith("/") and path.is_file() and os.access(path, os.X_OK):
+        if folder.startswith("/") and os.access(path, os.X_OK) and path.is_file():
             return str(path)
     return None
 

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from rempart.model.configuration import Configuration, UsersSection
+from rempart.model.errors import EnvironmentLacks
+from rempart.node.state_folders import folders, hand_over, prepare, prepare_keys
+from rempart.snapshot.items import Delta
+from rempart.snapshot.signing import private_key, public_key, sign, verify
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_folders_have_their_modes_and_doing_it_twice_changes_nothing(state: Path) -> None:
+    configuration = Configuration(state=state)
+    for _ in range(2):
+        owners = prepare(configuration, is_root=False)
+        for folder in folders(configuration.paths, owners):
+            assert mode(folder.path) == folder.mode, folder.path
+    assert mode(configuration.paths.controller) == 0o700
+
+
+def test_keys_are_made_once_and_the_public_one_is_mended(state: Path) -> None:
+    configuration = Configuration(state=state)
+    paths = configuration.paths
+    owners = prepare(configuration, is_root=False)
+    prepare_keys(paths, owners)
+    secret = (paths.controller / "feed.key").read_bytes()
+    assert mode(paths.controller / "feed.key") == 0o600
+    delta = Delta(from_revision=0, to_revision=0, changes=())
+    signed = sign(delta, private_key(secret))
+    assert verify(signed, public_key(paths.feed_public_key.read_bytes())) == delta
+
+    paths.feed_public_key.write_text("something else")
+    prepare_keys(paths, owners)
+    assert (paths.controller / "feed.key").read_bytes() == secret
+    assert verify(signed, public_key(paths.feed_public_key.read_bytes())) == delta
+
+
+def test_a_link_in_place_of_a_folder_is_refused(state: Path, tmp_path: Path) -> None:
+    configuration = Configuration(state=state)
+    prepare(configuration, is_root=False)
+    configuration.paths.knot_db.rmdir()
+    configuration.paths.knot_db.symlink_to(tmp_path)
+    with pytest.raises(EnvironmentLacks):
+        prepare(configuration, is_root=False)
+
+
+def test_a_missing_user_is_named(state: Path) -> None:
+    configuration = Configuration(state=state, users=UsersSection(controller="no-such-user"))
+    with pytest.raises(EnvironmentLacks, match=r"no-such-user.*bin/setup"):
+        prepare(configuration, is_root=True)
+    assert not state.exists()
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_roots_files_are_handed_over_and_other_peoples_are_not(state: Path, tmp_path: Path) -> None:
+    state.mkdir(parents=True)
+    (state / "made-offline").write_text("x")
+    (state / "sub").mkdir()
+    (state / "sub" / "deep").write_text("x")
+    outside = tmp_path / "outside"
+    outside.write_text("x")
+    (state / "hard").hardlink_to(outside) if outside.stat().st_dev == state.stat().st_dev else None
+    (state / "soft").symlink_to(outside)
+    hand_over(state, (12345, 12345))
+    assert (state / "made-offline").stat().st_uid == 12345
+    assert (state / "sub" / "deep").stat().st_uid == 12345
+    assert outside.stat().st_uid == 0

@@ -1,0 +1,290 @@
+"""``rempart up`` with the real engines, through the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dns.exception
+import dns.message
+import dns.query
+import psutil
+import pytest
+
+import rempart
+from rempart.lab.instance import Instance
+from rempart.node.parts import read_part, read_parts, supervisor_pid
+from tests.node.conftest import eventually
+
+pytestmark = pytest.mark.slow
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+@pytest.fixture
+def instance() -> Iterator[Instance]:
+    with Instance() as made:
+        yield made
+
+
+def up(instance: Instance, *before: str, **environment: str) -> subprocess.Popen[str]:
+    """``rempart up``, behind another command and in another environment if need be."""
+    return subprocess.Popen(
+        [*before, sys.executable, "-m", "rempart", "up", "--config", str(instance.config_file)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Exit status and words of a command that is expected to end."""
+    words, _ = process.communicate(timeout=30)
+    return process.returncode, words
+
+
+def addresses(instance: Instance, name: str) -> list[str]:
+    """What the name server answers; nothing while it does not."""
+    query = dns.message.make_query(name, "A")
+    try:
+        answer = dns.query.udp(query, instance.ports.address, port=instance.ports.dns, timeout=1)
+    except (OSError, dns.exception.DNSException):
+        return []
+    return [item.to_text() for rrset in answer.answer for item in rrset]
+
+
+def test_a_taken_port_is_named_with_its_holder(instance: Instance) -> None:
+    with socket.socket() as taken:
+        taken.bind((instance.ports.address, instance.ports.http))
+        taken.listen()
+        status, words = ended(up(instance))
+    assert status == 3
+    me = psutil.Process()
+    assert f"127.0.0.1:{instance.ports.http}/tcp is taken by {me.name()} (pid {me.pid})" in words
+    assert "edge.http_port" in words
+    assert not read_parts(instance.configuration.paths), "nothing was started"
+
+
+def test_a_taken_dns_port_counts_for_udp_too(instance: Instance) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as taken:
+        taken.bind((instance.ports.address, instance.ports.dns))
+        status, words = ended(up(instance))
+    assert status == 3
+    assert f"127.0.0.1:{instance.ports.dns}/udp is taken by" in words
+
+
+def test_an_unknown_key_is_named_with_its_file(instance: Instance) -> None:
+    instance.config_file.write_text(instance.config_file.read_text().replace("http_port", "htp_port"))
+    status, words = ended(up(instance))
+    assert status == 2
+    assert "edge.htp_port" in words
+    assert str(instance.config_file) in words
+    assert "did you mean http_port?" in words
+
+
+def test_start_second_start_and_end(instance: Instance) -> None:
+    instance.start()
+    paths = instance.configuration.paths
+    processes = [psutil.Process(part.pid) for part in read_parts(paths)]
+    assert len(processes) == 4
+
+    status, words = ended(up(instance))
+    assert status == 3
+    assert f"running already on {paths.root} (supervisor pid {supervisor_pid(paths)})" in words
+    assert all(process.is_running() for process in processes)
+
+    family = [*processes, *(child for one in processes for child in one.children(recursive=True))]
+    assert instance.stop() == 0
+    psutil.wait_procs(family, timeout=10)
+    assert not any(one.is_running() for one in family)
+
+
+def test_the_engines_start_from_the_last_good_items_when_the_controller_cannot(instance: Instance) -> None:
+    instance.start()
+    instance.cli("zone", "add", "example.org")
+    instance.cli("record", "add", "example.org", "www", "A", "192.0.2.7")
+    assert addresses(instance, "www.example.org") == ["192.0.2.7"]
+    assert instance.stop() == 0
+
+    paths = instance.configuration.paths
+    paths.store.write_bytes(b"not a database at all" * 1000)
+    # Neither does knotd find anything but what the node brings it.
+    shutil.rmtree(paths.knot_db)
+    with up(instance) as process:
+        try:
+            eventually(lambda: addresses(instance, "www.example.org") == ["192.0.2.7"], seconds=30)
+            eventually(
+                lambda: (part := read_part(paths, "controller")) is not None and part.starts > 1, seconds=30
+            )
+            assert {part.name for part in read_parts(paths) if part.up} >= {"node", "knot", "haproxy"}
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def test_another_port_in_the_settings_holds_from_the_next_start(instance: Instance) -> None:
+    instance.start()
+    assert instance.stop() == 0
+    before, after = instance.ports.http, _free_port()
+    text = instance.config_file.read_text().replace(f"http_port = {before}", f"http_port = {after}")
+    instance.config_file.write_text(text)
+    instance.start()
+    with socket.create_connection(("127.0.0.1", after), timeout=5):
+        pass
+    with pytest.raises(OSError), socket.create_connection(("127.0.0.1", before), timeout=5):  # noqa: PT011
+        pass
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+# --- as root -----------------------------------------------------------------------------------------
+
+
+@as_root
+@pytest.mark.root
+def test_every_part_has_a_user_of_its_own_and_no_way_back(instance: Instance) -> None:
+    instance.start()
+    users = instance.configuration.users
+    for part, user in (("controller", users.controller), ("node", users.node), ("knot", users.knot)):
+        process = psutil.Process(instance.pid(part))
+        assert process.username() == user
+        assert set(process.uids()) == {process.uids().real}
+        assert 0 not in (*process.gids(), *_groups(process.pid)), f"{part} has kept root's group"
+    for part in ("controller", "node"):
+        status = _status(instance.pid(part))
+        sets = {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
+        assert sets == {"0000000000000000"}
+        assert status["NoNewPrivs"] == "1"
+    workers = psutil.Process(instance.pid("haproxy")).children()
+    assert {worker.username() for worker in workers} == {users.haproxy}
+
+
+@as_root
+@pytest.mark.root
+def test_the_node_may_use_the_feed_and_neither_the_admin_socket_nor_the_keys(instance: Instance) -> None:
+    instance.start()
+    paths = instance.configuration.paths
+
+    def as_node(code: str) -> str:
+        done = subprocess.run(
+            ["runuser", "-u", instance.configuration.users.node, "--", "/usr/bin/python3", "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            cwd="/",
+        )
+        return done.stdout + done.stderr
+
+    connect = "import socket; socket.socket(socket.AF_UNIX).connect({!r}); print('connected')"
+    assert as_node(connect.format(str(paths.feed_socket))) == "connected\n"
+    assert "PermissionError" in as_node(connect.format(str(paths.admin_socket)))
+    for secret in (paths.controller / "feed.key", paths.store, paths.run / "configuration.json"):
+        assert "PermissionError" in as_node(f"open({str(secret)!r})"), secret
+
+
+@as_root
+@pytest.mark.root
+def test_it_works_from_a_folder_that_only_root_can_enter(instance: Instance) -> None:
+    """Everything that is imported, ours and the libraries', lies under a folder with mode 700."""
+    private = instance.folder / "private"
+    private.mkdir(mode=0o700)
+    folders = []
+    # A mount namespace of the test's own, so that nothing needs to be copied.
+    script = ["set -e"]
+    for number, source in enumerate((_source(), *_site_packages())):
+        target = private / str(number)
+        target.mkdir()
+        folders.append(str(target))
+        script.append(f"mount --bind {source} {target}")
+    script.append('exec "$@"')
+    process = subprocess.Popen(
+        [
+            "unshare",
+            "--mount",
+            "bash",
+            "-c",
+            "\n".join(script),
+            "bash",
+            "/usr/bin/python3",
+            "-P",
+            "-m",
+            "rempart",
+            "up",
+            "--config",
+            str(instance.config_file),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)},
+        cwd="/",
+    )
+    try:
+        eventually(lambda: instance.cli("status", check=False).returncode == 0, seconds=40)
+        node = (instance.state / "log" / "node.log").read_text()
+        assert "fault" not in node
+        instance.cli("zone", "add", "example.org")
+        done = instance.json("site", "add", "www.example.org", "--origin", "http://127.0.0.1:9")
+        assert "live" in json.dumps(done)
+        assert addresses(instance, "www.example.org") == ["127.0.0.1"]
+        records = {part.name: part for part in read_parts(instance.configuration.paths)}
+        assert records["controller"].starts == records["node"].starts == 1
+        assert instance.configuration.users.node == psutil.Process(records["node"].pid).username()
+    finally:
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+
+
+@as_root
+@pytest.mark.root
+def test_it_works_without_root_and_says_what_is_off(instance: Instance) -> None:
+    shutil.chown(instance.folder, "nobody", "nogroup")
+    unprivileged = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups")
+    with up(instance, *unprivileged, HOME=str(instance.folder)) as process:
+        try:
+            paths = instance.configuration.paths
+            eventually(lambda: len([part for part in read_parts(paths) if part.up]) == 4, seconds=30)
+            eventually(lambda: instance.cli("status", check=False).returncode == 0, seconds=30)
+            names = {psutil.Process(part.pid).username() for part in read_parts(paths)}
+            assert names == {"nobody"}
+            instance.cli("zone", "add", "example.org")
+            instance.cli("record", "add", "example.org", "www", "A", "192.0.2.7")
+            assert addresses(instance, "www.example.org") == ["192.0.2.7"]
+        finally:
+            process.send_signal(signal.SIGINT)
+            words, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "separate users" in words
+    assert "well-known ports" in words
+    assert "packet shield" in words
+
+
+def _source() -> Path:
+    return Path(rempart.__file__).parents[1]
+
+
+def _site_packages() -> list[Path]:
+    return [Path(entry) for entry in sys.path if entry.endswith("site-packages") and Path(entry).is_dir()]
+
+
+def _status(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def _groups(pid: int) -> tuple[int, ...]:
+    return tuple(int(number) for number in _status(pid)["Groups"].split())
