@@ -156,3 +156,11 @@ def test_counters_count(server: Server) -> None:
     assert dict(after.operations)["query"] == dict(before.operations).get("query", 0) + 2
     assert after.zones == 3  # and two catalogs
     assert after.response_bytes > before.response_bytes
+
+
+def test_every_address_of_the_machine_is_answered_when_so_told() -> None:
+    with running_server(listen=("0.0.0.0", "::")) as server:
+        server.engine.apply(server.view.put(*plain_zone(ZONE)), server.view)
+        for address in ("127.0.0.1", "127.0.0.9", "::1"):
+            for tcp in (False, True):
+                assert len(server.ask(f"www.{ZONE}", "A", tcp=tcp, address=address).answer) == 1

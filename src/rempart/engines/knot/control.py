@@ -33,9 +33,9 @@ ALIVE_TIMEOUT_S = 5
 class KnotEngine:
     """Knot DNS as the node sees it; see engines.contract.Engine.
 
-    A zone that is removed is purged by Knot: contents, journal, timers, and its DNSSEC keys as Knot knows them.
-    Who moves away with a zone takes the key first (``keys/`` in Knot's database folder); added again, the zone
-    has a new key, and the parent needs its new DS. Switching signing off and on again keeps the key.
+    A zone that is removed is purged by Knot: contents, journal, timers, and its DNSSEC keys as Knot knows
+    them. Who moves away with a zone takes the key first (``keys/`` in Knot's database folder); added again,
+    the zone has a new key, and the parent needs its new DS. Signing off and on again keeps the key.
     """
 
     name = "knot"
