@@ -94,7 +94,7 @@ def tell(*, serve: bool, picture: Path | None) -> int:
         first, second = (f"http://127.0.0.1:{port}" for port in origins)
         added = instance.cli(
             "site", "add", HOST, "--origin", first, "--origin", f"{second},backup",
-            "--requests-per-client", "60",
+            "--requests-per-client", "60", "--connections-per-client", "4",
         )  # fmt: skip
         say.print(added.stdout.rstrip(), style="dim")
         instance.cli("zone", "dnssec", ZONE, "on")
