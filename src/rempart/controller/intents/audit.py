@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from rempart.controller.intents.context import Context, Page, check_page
 from rempart.controller.store.tables import AuditRow
@@ -21,6 +21,8 @@ class AuditEntry(Value):
     action: str
     """``zone.create``, ``record.delete`` …"""
     subject: str
+    account_id: str | None
+    """Whose affair it was; None: the operator's alone."""
     zone: str | None
     revision: int
     """The store's revision after the write."""
@@ -29,24 +31,56 @@ class AuditEntry(Value):
     """Counts and first lines of the plan."""
 
 
+class AuditFilter(Value):
+    """Which entries to list; all that is given must hold."""
+
+    account_id: str | None = None
+    zone: str | None = None
+    id: int | None = None
+    action: str | None = None
+    actor_id: str | None = None
+    since: datetime | None = None
+    before: datetime | None = None
+    oldest_first: bool = False
+
+
 class AuditTrail:
     """Reads the entries."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def list(self, *, zone: str | None = None, page: int = 1, per_page: int = 50) -> Page[AuditEntry]:
-        """Newest first."""
+    def list(
+        self, wanted: AuditFilter | None = None, *, page: int = 1, per_page: int = 50
+    ) -> Page[AuditEntry]:
+        """Newest first, unless the filter says otherwise."""
         check_page(page, per_page)
+        wanted = wanted or AuditFilter()
         with self._context.reading() as session:
-            rows = select(AuditRow)
-            if zone is not None:
-                rows = rows.where(AuditRow.zone == zone)
+            rows = select(AuditRow).where(*_conditions(wanted))
             total = session.scalars(select(func.count()).select_from(rows.subquery())).one()
             found = session.scalars(
-                rows.order_by(AuditRow.id.desc()).limit(per_page).offset((page - 1) * per_page)
+                rows.order_by(AuditRow.id.asc() if wanted.oldest_first else AuditRow.id.desc())
+                .limit(per_page)
+                .offset((page - 1) * per_page)
             )
             entries = tuple(
                 AuditEntry(**{name: getattr(row, name) for name in AuditEntry.model_fields}) for row in found
             )
             return Page(entries, total, page, per_page)
+
+
+def _conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
+    equal = (
+        (AuditRow.account_id, wanted.account_id),
+        (AuditRow.zone, wanted.zone),
+        (AuditRow.id, wanted.id),
+        (AuditRow.action, wanted.action),
+        (AuditRow.actor_id, wanted.actor_id),
+    )
+    conditions = [column == value for column, value in equal if value is not None]
+    if wanted.since is not None:
+        conditions.append(AuditRow.at >= wanted.since)
+    if wanted.before is not None:
+        conditions.append(AuditRow.at < wanted.before)
+    return conditions

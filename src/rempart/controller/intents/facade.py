@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from rempart.controller.intents.accounts import AccountIntents, TokenIntents
+from rempart.controller.intents.accounts import AccountIntents
 from rempart.controller.intents.actor import SYSTEM
 from rempart.controller.intents.audit import AuditTrail
 from rempart.controller.intents.certificates import CertificateIntents
@@ -15,6 +15,7 @@ from rempart.controller.intents.records import RecordIntents
 from rempart.controller.intents.resolutions import ResolutionIntents
 from rempart.controller.intents.secondaries import SecondaryIntents
 from rempart.controller.intents.sites import SiteIntents
+from rempart.controller.intents.tokens import TokenIntents
 from rempart.controller.intents.transaction import Written, with_secondaries
 from rempart.controller.intents.zones import ZoneIntents
 from rempart.controller.store.database import Store

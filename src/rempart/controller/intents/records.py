@@ -201,7 +201,14 @@ def _settled(
     dirty = records.dirty
     records.flush()
     return write.settle(
-        value, action, subject, zone=zone.name, confirm=confirm, explicit=explicit, recorded=dirty
+        value,
+        action,
+        subject,
+        zone=zone.name,
+        account=zone.account_id,
+        confirm=confirm,
+        explicit=explicit,
+        recorded=dirty,
     )
 
 

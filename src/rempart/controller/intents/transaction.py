@@ -68,22 +68,27 @@ class Transaction:
         self.now = now
         self._store = store
         self._safety = safety
+        self._owners: dict[str, str] = {}
         self.compilation = Compilation(store, session)
 
     def touch(self, zone: Zone, name: str) -> None:
         """The records or the site of ``name`` change."""
+        self._owners[zone.name] = zone.account_id
         self.compilation.touch(zone.id, zone.name, name)
 
     def touch_zone(self, zone: Zone) -> None:
         """Something changes that all names of the zone depend on."""
+        self._owners[zone.name] = zone.account_id
         self.compilation.touch_zone(zone.id)
 
     def touch_zone_item(self, zone: Zone) -> None:
         """Only what the zone itself is served with changes."""
+        self._owners[zone.name] = zone.account_id
         self.compilation.touch_zone_item(zone.id)
 
     def drop_zone(self, zone: Zone) -> None:
         """The zone's rows are deleted: everything published from it goes."""
+        self._owners[zone.name] = zone.account_id
         self.compilation.drop_zone(zone.id, zone.name)
 
     def touch_resolution(self, name: str) -> None:
@@ -106,6 +111,7 @@ class Transaction:
         subject: str,
         *,
         zone: str | None = None,
+        account: str | None = None,
         confirm: str | None = None,
         explicit: bool = False,
         unconditional: bool = False,
@@ -113,7 +119,9 @@ class Transaction:
     ) -> Written[T]:
         """Compile, check and publish. ``unconditional``: the plan needs nobody's confirmation.
 
-        ``recorded``: an audit entry is written even when no item changes. Raises NeedsConfirmation.
+        ``account``: whose affair it is, where neither the actor nor the zone tells.
+        ``recorded``: an audit entry is written even when no item changes. ``account``: whose affair it
+        is, where neither actor nor zone tells. Raises NeedsConfirmation.
         """
         self.session.flush()
         self.surroundings = with_secondaries(self.session, self.surroundings)
@@ -124,7 +132,8 @@ class Transaction:
         revision = self._publish(planned)
         self._write_dependencies()
         if planned or recorded:
-            self._record(action, subject, zone, revision, planned)
+            owner = account or self.actor.account_id or (None if zone is None else self._owners.get(zone))
+            self._record(action, subject, owner, zone, revision, planned)
         return Written(value, revision, planned)
 
     def _check(self, planned: Plan, confirm: str | None, explicit: bool) -> None:
@@ -241,7 +250,15 @@ class Transaction:
             if fresh:
                 self.session.execute(insert(ResolutionRow), fresh)
 
-    def _record(self, action: str, subject: str, zone: str | None, revision: int, planned: Plan) -> None:
+    def _record(
+        self,
+        action: str,
+        subject: str,
+        account: str | None,
+        zone: str | None,
+        revision: int,
+        planned: Plan,
+    ) -> None:
         self.session.add(
             AuditRow(
                 at=self.now,
@@ -249,6 +266,7 @@ class Transaction:
                 actor_id=self.actor.id,
                 action=action,
                 subject=subject,
+                account_id=account,
                 zone=zone,
                 revision=revision,
                 digest=planned.digest,

@@ -148,6 +148,7 @@ class ZoneIntents:
                 "zone.edit",
                 after.name,
                 zone=after.name,
+                account=after.account_id,
                 confirm=confirm,
                 explicit=True,
                 recorded=after != before,

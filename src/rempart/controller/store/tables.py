@@ -59,8 +59,12 @@ class TokenRow(Base):
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
     name: Mapped[str]
     sha256: Mapped[str] = mapped_column(unique=True)
+    policies: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     created_on: Mapped[datetime] = mapped_column(Instant)
+    modified_on: Mapped[datetime] = mapped_column(Instant)
+    not_before: Mapped[datetime | None] = mapped_column(Instant)
     expires_on: Mapped[datetime | None] = mapped_column(Instant)
+    disabled: Mapped[bool] = mapped_column(default=False)
     revoked: Mapped[bool] = mapped_column(default=False)
 
 
@@ -228,6 +232,8 @@ class AuditRow(Base):
     actor_id: Mapped[str]
     action: Mapped[str]
     subject: Mapped[str]
+    account_id: Mapped[str | None] = mapped_column(index=True)
+    """Whose affair it was; None: the operator's alone."""
     zone: Mapped[str | None] = mapped_column(index=True)
     revision: Mapped[int] = mapped_column(BigInteger)
     digest: Mapped[str]

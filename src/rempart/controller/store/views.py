@@ -18,6 +18,7 @@ from rempart.controller.store.tables import (
 )
 from rempart.model.accounts import Account, ApiToken
 from rempart.model.certificates import Certificate, CertificateSource
+from rempart.model.permissions import TokenPolicy
 from rempart.model.records import Record, RecordFields, RecordType
 from rempart.model.sites import Origin, Site, SiteLimits
 from rempart.model.zones import Secondary, Zone, ZoneSettings, ZoneStatus
@@ -33,8 +34,12 @@ def token(row: TokenRow) -> ApiToken:
         account_id=row.account_id,
         name=row.name,
         sha256=row.sha256,
+        policies=tuple(TokenPolicy.model_validate(one) for one in row.policies),
         created_on=row.created_on,
+        modified_on=row.modified_on,
+        not_before=row.not_before,
         expires_on=row.expires_on,
+        disabled=row.disabled,
         revoked=row.revoked,
     )
 
