@@ -31,13 +31,36 @@ def token() -> None:
 @token.command("create")
 @click.argument("name")
 @click.option("--account", metavar="NAME", help="Account it speaks for.")
+@click.option(
+    "--permission",
+    "permissions",
+    multiple=True,
+    metavar="NAME",
+    help="What it may do: dns:edit, zone:read, … (see docs/operate/api.md); everything unless given. "
+    "May be repeated.",
+)
+@click.option(
+    "--zone",
+    "zones",
+    multiple=True,
+    metavar="NAME",
+    help="A zone it is for; all unless given. May be repeated.",
+)
 @click.option("--expires", metavar="WHEN", help="A date (2030-12-31) or a time from now: 12h, 90d, 4w.")
 @json_option
 @pass_session
-def create(session: Session, name: str, account: str | None, expires: str | None, as_json: bool) -> None:
+def create(
+    session: Session,
+    name: str,
+    account: str | None,
+    permissions: tuple[str, ...],
+    zones: tuple[str, ...],
+    expires: str | None,
+    as_json: bool,
+) -> None:
     """Make a token. It is shown once, now."""
     expires_on = None if expires is None else parse_expiry(expires, datetime.now(UTC))
-    new = NewToken(name=name, account=account, expires_on=expires_on)
+    new = NewToken(name=name, account=account, permissions=permissions, zones=zones, expires_on=expires_on)
     with session.controller() as controller:
         made = controller.write(TokenView, "POST", "/v1/tokens", body=new)
     if as_json:
@@ -62,6 +85,7 @@ def list_(session: Session, as_json: bool) -> None:
         (
             one.name,
             one.account,
+            " ".join(one.permissions),
             day(one.created_on),
             "" if one.expires_on is None else day(one.expires_on),
             _state(one, now),
@@ -69,7 +93,9 @@ def list_(session: Session, as_json: bool) -> None:
         )
         for one in found.tokens
     ]
-    table(("NAME", "ACCOUNT", "CREATED", "EXPIRES", "STATE", "ID"), rows, empty="no tokens yet")
+    table(
+        ("NAME", "ACCOUNT", "PERMISSIONS", "CREATED", "EXPIRES", "STATE", "ID"), rows, empty="no tokens yet"
+    )
 
 
 @token.command("revoke")

@@ -101,11 +101,12 @@ def part_commands(configuration: Configuration, file: Path, *, is_root: bool) ->
 
 def summary(configuration: Configuration, off: tuple[str, ...]) -> Iterator[str]:
     """What listens where and what is off, for people."""
-    edge, dns, admin = configuration.edge, configuration.dns, configuration.admin
+    edge, dns, admin, api = configuration.edge, configuration.dns, configuration.admin, configuration.api
     rows = (
         ("HTTP", _places(edge.listen, edge.http_port)),
         ("HTTPS", _places(edge.listen, edge.https_port)),
         ("DNS", _places(dns.listen, dns.port)),
+        ("API", f"http://{_place(api.listen, api.port)}/client/v4"),
         ("metrics", f"http://{_place(admin.listen, admin.port)}/metrics"),
         ("state", str(configuration.paths.root)),
         ("answers", f"proxied names answer with {', '.join(edge.addresses)}"),

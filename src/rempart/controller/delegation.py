@@ -19,8 +19,10 @@ import dns.rdataclass
 import dns.rdatatype
 from dns.rdtypes.ANY.DNSKEY import DNSKEY
 
+from rempart.controller.resolver import dns_resolver
 from rempart.model.base import Value
 from rempart.model.configuration import DnsSection
+from rempart.model.errors import InvalidInput
 
 TIMEOUT_S = 2.0
 SEP = 0x0001
@@ -32,6 +34,8 @@ class Delegation(Value):
 
     ds: tuple[str, ...] = ()
     """RFC 4034 section 5.3: key tag, algorithm, digest type (2: SHA-256), digest."""
+    keys: tuple[str, ...] = ()
+    """The DNSKEYs these are of, in the same order. RFC 4034 section 2.2: flags, protocol, algorithm, key."""
     problem: str = ""
     """Why there are none."""
 
@@ -59,9 +63,25 @@ async def delegation(zone: str, name_server: DnsSection) -> Delegation:
     if answer.rcode() != dns.rcode.NOERROR:
         return Delegation(problem=f"the name server answers {dns.rcode.to_text(answer.rcode())}")
     keys = answer.get_rrset(answer.answer, name, dns.rdataclass.IN, dns.rdatatype.DNSKEY)
-    ds = sorted(
-        dns.dnssec.make_ds(name, key, "SHA256").to_text()
+    found = sorted(
+        (dns.dnssec.make_ds(name, key, "SHA256").to_text(), key.to_text(chunksize=0))
         for key in keys or ()
         if isinstance(key, DNSKEY) and key.flags & SEP
     )
-    return Delegation(ds=tuple(ds), problem="" if ds else "the name server has no keys for the zone yet")
+    return Delegation(
+        ds=tuple(ds for ds, _ in found),
+        keys=tuple(key for _, key in found),
+        problem="" if found else "the name server has no keys for the zone yet",
+    )
+
+
+async def ask_resolvers(name: str, kind: str, resolvers: tuple[str, ...]) -> tuple[str, ...]:
+    """The RRset of ``name`` as the world sees it, in presentation format; empty when there is none, or no
+    answer. ``resolvers``: ADDRESS or ADDRESS@PORT; none: the system's. Never raises."""
+    try:
+        asking = dns_resolver(resolvers)
+        asking.lifetime = TIMEOUT_S
+        answer = await asking.resolve(dns.name.from_text(name + "."), kind, search=False)
+    except (dns.exception.DNSException, OSError, InvalidInput):
+        return ()
+    return tuple(sorted(one.to_text() for one in answer))

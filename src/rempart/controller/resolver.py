@@ -110,7 +110,7 @@ class Resolver:
         if local:
             return Answer(host, Outcome.FOUND, local, TTL_MIN_S)
         try:
-            resolver = self._dns or _dns_resolver(self._resolvers)
+            resolver = self._dns or dns_resolver(self._resolvers)
         except dns.exception.DNSException as error:
             return Answer(host, Outcome.FAILED, problem=f"no resolver is configured: {error}")
         self._dns = resolver
@@ -139,7 +139,8 @@ class Resolver:
         return addresses_in_hosts_file(text, host)
 
 
-def _dns_resolver(resolvers: tuple[str, ...]) -> dns.asyncresolver.Resolver:
+def dns_resolver(resolvers: tuple[str, ...]) -> dns.asyncresolver.Resolver:
+    """Asks ``resolvers`` (ADDRESS or ADDRESS@PORT), or the system's when there are none."""
     resolver = dns.asyncresolver.Resolver(configure=not resolvers)
     if resolvers:
         resolver.nameservers = [name_server(text) for text in resolvers]

@@ -1,4 +1,4 @@
-"""The controller's process: store, admin API, feed, background tasks.
+"""The controller's process: store, admin API, feed, Cloudflare's API, background tasks.
 
 `prepare` runs first, with the rights the process was started with: it makes whatever must exist and imports
 nothing later. `run` then serves until SIGTERM or SIGINT. A second controller on the same state folder waits
@@ -17,16 +17,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rempart.controller import tasks
 from rempart.controller.admin_api.application import admin_application
 from rempart.controller.assembly import Controller, assembled, now
+from rempart.controller.cloudflare_v4.application import api_application
 from rempart.controller.feed_api import close, feed_application
 from rempart.controller.local_ca import LocalCa
 from rempart.controller.lock import hold
-from rempart.controller.sockets import ADMIN_MODE, FEED_MODE, listening, server
+from rempart.controller.sockets import ADMIN_MODE, API_MODE, FEED_MODE, listening, listening_at, server
 from rempart.controller.store.database import Store
 from rempart.model.configuration import Configuration, StatePaths
 from rempart.model.errors import EnvironmentLacks
 from rempart.snapshot.signing import private_key
 
 LOCK_WAIT_S = 20.0
+API_AT_ONCE = 500
 
 _log = structlog.get_logger("controller")
 
@@ -63,25 +65,35 @@ def feed_key(paths: StatePaths) -> Ed25519PrivateKey:
 async def _serve(controller: Controller, key: Ed25519PrivateKey) -> None:
     paths = controller.configuration.paths
     feed = feed_application(controller.intents.published, controller.reports, key, controller.commits)
-    servers = (server(admin_application(controller)), server(feed))
+    api = controller.configuration.api
+    servers = (
+        server(admin_application(controller)),
+        server(feed),
+        server(api_application(controller), at_once=API_AT_ONCE),
+    )
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
     with ExitStack() as stack:
         sockets = (
-            stack.enter_context(listening(paths.admin_socket, ADMIN_MODE)),
-            stack.enter_context(listening(paths.feed_socket, FEED_MODE)),
+            [stack.enter_context(listening(paths.admin_socket, ADMIN_MODE))],
+            [stack.enter_context(listening(paths.feed_socket, FEED_MODE))],
+            [
+                stack.enter_context(listening(paths.api_socket, API_MODE)),
+                stack.enter_context(listening_at(api.listen, api.port)),
+            ],
         )
         serving = [
-            asyncio.create_task(one.serve(sockets=[listener]))
-            for one, listener in zip(servers, sockets, strict=True)
+            asyncio.create_task(one.serve(sockets=listeners))
+            for one, listeners in zip(servers, sockets, strict=True)
         ]
         background = asyncio.create_task(tasks.run_all(controller))
         _log.info(
             "controller serves",
             admin=str(paths.admin_socket),
             feed=str(paths.feed_socket),
+            api=f"{api.listen}:{api.port}",
             revision=controller.intents.published.revision(),
         )
         told = asyncio.create_task(ending.wait())

@@ -1,7 +1,8 @@
 """Unix sockets with the rights they are meant to have, and uvicorn serving on them.
 
 The folder they lie in keeps strangers out; it carries the set-group-ID bit, so that what is made in it
-belongs to the node's group. The admin socket is opened to its owner only, the feed's to that group too.
+belongs to the node's group. The admin and API sockets are opened to their owner only, the feed's to that
+group too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from rempart.model.errors import EnvironmentLacks
 
 ADMIN_MODE = 0o600
 FEED_MODE = 0o660
+API_MODE = 0o600
 BACKLOG = 128
 GRACE_S = 3
 
@@ -54,6 +56,28 @@ def listening(path: Path, mode: int) -> Iterator[socket.socket]:
                 path.unlink()
 
 
+@contextlib.contextmanager
+def listening_at(address: str, port: int) -> Iterator[socket.socket]:
+    """A TCP socket that listens on ``address``."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((address, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise EnvironmentLacks(
+            f"port {port}",
+            f"{address} port {port} cannot be listened on: {error.strerror}",
+            hint="choose another api.port",
+        ) from error
+    with listener:
+        yield listener
+
+
 class Server(uvicorn.Server):
     """Uvicorn, ended by ``should_exit`` only: signals are the process's business, not one server's."""
 
@@ -62,8 +86,9 @@ class Server(uvicorn.Server):
         yield
 
 
-def server(application: FastAPI) -> Server:
-    """A server for ``application``, to be run with ``serve(sockets=[…])``."""
+def server(application: FastAPI, *, at_once: int | None = None) -> Server:
+    """A server for ``application``, to be run with ``serve(sockets=[…])``. ``at_once``: connections and
+    requests in progress, beyond which it answers 503."""
     return Server(
         uvicorn.Config(
             application,
@@ -76,6 +101,7 @@ def server(application: FastAPI) -> Server:
             date_header=False,
             proxy_headers=False,
             timeout_keep_alive=60,
+            limit_concurrency=at_once,
             timeout_graceful_shutdown=GRACE_S,
         )
     )

@@ -38,6 +38,7 @@ class Ports(Value):
     https: int
     dns: int
     admin: int
+    api: int
 
     @classmethod
     def free(cls, address: str = "127.0.0.1") -> Ports:
@@ -47,6 +48,7 @@ class Ports(Value):
             https=free_port(address),
             dns=free_port(address, datagram=True),
             admin=free_port(),
+            api=free_port(),
         )
 
 
@@ -70,6 +72,7 @@ class Instance:
             },
             "dns": {"listen": [self.ports.address], "port": self.ports.dns},
             "admin": {"port": self.ports.admin},
+            "api": {"port": self.ports.api},
         }
         for name, section in (settings or {}).items():
             sections.setdefault(name, {}).update(section)

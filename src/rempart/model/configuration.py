@@ -64,6 +64,19 @@ class AdminSection(Value):
     port: Port = 9180
 
 
+class ApiSection(Value):
+    """Cloudflare's API, for owners of zones and their programs; loopback unless told otherwise."""
+
+    listen: Address = "127.0.0.1"
+    port: Port = 9181
+    requests_per_token: int = Field(default=1_200, ge=0)
+    """Requests within five minutes; 0 switches the limit off."""
+    requests_per_address: int = Field(default=200, ge=0)
+    """Requests within a second from one client (IPv4 address, IPv6 /64); 0 switches the limit off."""
+    import_max: int = Field(default=16 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
+    """Octets of a zone file that is imported."""
+
+
 class StoreSection(Value):
     """The intent store."""
 
@@ -106,6 +119,7 @@ class Configuration(Value):
     edge: EdgeSection = EdgeSection()
     dns: DnsSection = DnsSection()
     admin: AdminSection = AdminSection()
+    api: ApiSection = ApiSection()
     store: StoreSection = StoreSection()
     origins: OriginsSection = OriginsSection()
     safety: SafetySection = SafetySection()
@@ -193,6 +207,11 @@ class StatePaths(Value):
     def feed_socket(self) -> Path:
         """The controller's feed of signed deltas for the node."""
         return self.run / "controller" / "feed.sock"
+
+    @property
+    def api_socket(self) -> Path:
+        """Cloudflare's API, for programs on this machine."""
+        return self.run / "controller" / "api.sock"
 
     @property
     def haproxy_socket(self) -> Path:

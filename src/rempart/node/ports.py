@@ -16,7 +16,7 @@ import psutil
 
 from rempart.model.configuration import Configuration
 from rempart.model.errors import EnvironmentLacks
-from rempart.node.parts import HAPROXY, KNOT, NODE
+from rempart.node.parts import CONTROLLER, HAPROXY, KNOT, NODE
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class ListenPoint:
 
 def listen_points(configuration: Configuration) -> Iterator[ListenPoint]:
     """Everything that will be listened on."""
-    edge, dns, admin = configuration.edge, configuration.dns, configuration.admin
+    edge, dns, admin, api = configuration.edge, configuration.dns, configuration.admin, configuration.api
     for address in edge.listen:
         yield ListenPoint(HAPROXY, address, edge.http_port, False, "edge.http_port")
         yield ListenPoint(HAPROXY, address, edge.https_port, False, "edge.https_port")
@@ -44,6 +44,7 @@ def listen_points(configuration: Configuration) -> Iterator[ListenPoint]:
         yield ListenPoint(KNOT, address, dns.port, True, "dns.port")
         yield ListenPoint(KNOT, address, dns.port, False, "dns.port")
     yield ListenPoint(NODE, admin.listen, admin.port, False, "admin.port")
+    yield ListenPoint(CONTROLLER, api.listen, api.port, False, "api.port")
 
 
 def check_ports(configuration: Configuration, running: Collection[str]) -> None:

@@ -58,6 +58,7 @@ class Surroundings(Value):
                 (edge.listen, (edge.http_port, edge.https_port)),
                 (dns.listen, (dns.port,)),
                 ((admin.listen,), (admin.port,)),
+                ((configuration.api.listen,), (configuration.api.port,)),
             )
             for address in addresses
             for port in ports

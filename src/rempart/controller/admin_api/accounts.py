@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from rempart.controller.admin_api.answers import zone_named
 from rempart.controller.admin_api.messages import (
     Accounts,
     AccountView,
@@ -14,7 +15,10 @@ from rempart.controller.admin_api.messages import (
 )
 from rempart.controller.assembly import Controller
 from rempart.controller.intents import OPERATOR
+from rempart.controller.intents.tokens import Grant
 from rempart.model.accounts import Account, ApiToken
+from rempart.model.errors import InvalidInput
+from rempart.model.permissions import ACCOUNT, ALL, GROUPS, GROUPS_BY_SLUG, ZONE, PermissionGroup
 
 
 def router(controller: Controller) -> APIRouter:
@@ -38,7 +42,10 @@ def router(controller: Controller) -> APIRouter:
     @routes.post("/tokens", status_code=201)
     def create_token(new: NewToken) -> TokenView:
         account = intents.accounts.get(new.account) if new.account else intents.accounts.default()
-        made = intents.tokens.create(OPERATOR, account.id, new.name, expires_on=new.expires_on).value
+        grants = _grants(controller, account, new)
+        made = intents.tokens.create(
+            OPERATOR, account.id, new.name, grants=grants, expires_on=new.expires_on
+        ).value
         return _token(made.token, account.name, made.secret)
 
     @routes.delete("/tokens/{token_id}")
@@ -47,6 +54,34 @@ def router(controller: Controller) -> APIRouter:
         return _token(revoked, intents.accounts.get(revoked.account_id).name)
 
     return routes
+
+
+def _grants(controller: Controller, account: Account, new: NewToken) -> tuple[Grant, ...] | None:
+    """What is asked for; None: everything. Permissions that are not about zones are for the account."""
+    if not new.permissions and not new.zones:
+        return None
+    groups = [_group(one) for one in new.permissions or ("all",)]
+    if not new.zones:
+        return (Grant(groups=tuple(one.id for one in groups), resources=(f"{ACCOUNT}.{account.id}",)),)
+    zones = [zone_named(controller, name) for name in new.zones]
+    about_zones = tuple(one.id for one in groups if one.scope == ZONE or one == ALL)
+    others = tuple(one.id for one in groups if one.scope != ZONE and one != ALL)
+    grants = []
+    if about_zones:
+        grants.append(Grant(groups=about_zones, resources=tuple(f"{ZONE}.{one.id}" for one in zones)))
+    if others:
+        grants.append(Grant(groups=others, resources=(f"{ACCOUNT}.{account.id}",)))
+    return tuple(grants)
+
+
+def _group(slug: str) -> PermissionGroup:
+    if slug not in GROUPS_BY_SLUG:
+        raise InvalidInput(
+            f"no such permission: {slug[:50]!r}",
+            field="permissions",
+            hint=f"there are {', '.join(GROUPS_BY_SLUG)}",
+        )
+    return GROUPS_BY_SLUG[slug]
 
 
 def _account(account: Account) -> AccountView:
@@ -58,6 +93,11 @@ def _token(token: ApiToken, account: str, secret: str | None = None) -> TokenVie
         id=token.id,
         account=account,
         name=token.name,
+        permissions=tuple(
+            dict.fromkeys(
+                GROUPS[group].slug for one in token.policies for group in one.groups if group in GROUPS
+            )
+        ),
         created_on=token.created_on,
         expires_on=token.expires_on,
         revoked=token.revoked,

@@ -71,6 +71,10 @@ class NewSecondary(Value):
 class NewToken(Value):
     name: str = Field(min_length=1, max_length=200)
     account: str | None = None
+    permissions: tuple[str, ...] = Field(default=(), max_length=50)
+    """Permission groups as the command line names them (``dns:edit``); none: everything in the account."""
+    zones: tuple[str, ...] = Field(default=(), max_length=500)
+    """Names of the zones that permissions about zones are for; none: all of the account's."""
     expires_on: datetime | None = None
 
 
@@ -208,6 +212,7 @@ class TokenView(Value):
     id: str
     account: str
     name: str
+    permissions: tuple[str, ...] = ()
     created_on: datetime
     expires_on: datetime | None = None
     revoked: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -49,6 +50,32 @@ class RecordPatch(Value):
         return RecordDraft(**{**fields, **given})
 
 
+class TagTest(Value):
+    """A test of a record's tags, which are ``name:value`` each. ``text`` is a tag's name for ``present`` and
+    ``absent``, a name and a (part of a) value otherwise."""
+
+    operator: Literal["present", "absent", "exact", "contains", "startswith", "endswith"]
+    text: str
+
+    def holds(self, tags: Iterable[str]) -> bool:
+        name, _, wanted = self.text.partition(":")
+        name, wanted = name.strip().lower(), wanted.strip().lower()
+        values = [value.lower() for tag in tags for (key, _, value) in (tag.partition(":"),) if key == name]
+        match self.operator:
+            case "present":
+                return bool(values)
+            case "absent":
+                return not values
+            case "exact":
+                return wanted in values
+            case "contains":
+                return any(wanted in value for value in values)
+            case "startswith":
+                return any(value.startswith(wanted) for value in values)
+            case "endswith":
+                return any(value.endswith(wanted) for value in values)
+
+
 class RecordFilter(Value):
     """Which records to list; all that is given must hold, or any of it."""
 
@@ -61,7 +88,13 @@ class RecordFilter(Value):
     content_contains: str | None = None
     content_startswith: str | None = None
     content_endswith: str | None = None
+    comment: str | None = None
     comment_contains: str | None = None
+    comment_startswith: str | None = None
+    comment_endswith: str | None = None
+    has_comment: bool | None = None
+    tags: tuple[TagTest, ...] = ()
+    tag_match: Literal["all", "any"] = "all"
     proxied: bool | None = None
     search: str | None = None
     """Text in name, content or comment."""

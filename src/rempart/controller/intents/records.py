@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import func, select
 
 from rempart.controller.intents.actor import Actor
 from rempart.controller.intents.context import Context, Page, check_page, zone_row
+from rempart.controller.intents.record_filters import condition_of
 from rempart.controller.intents.record_rows import ZoneRecords
 from rempart.controller.intents.record_values import (
     Imported,
@@ -159,7 +160,7 @@ class RecordIntents:
         wanted = wanted or RecordFilter()
         with self._context.reading() as session:
             zone_row(session, zone_id)
-            condition = and_(RecordRow.zone_id == zone_id, *_condition(wanted))
+            condition = condition_of(session, zone_id, wanted)
             total = session.scalars(select(func.count()).select_from(RecordRow).where(condition)).one()
             first = getattr(RecordRow, wanted.order)
             order = [first, RecordRow.name, RecordRow.type, RecordRow.id]
@@ -248,42 +249,3 @@ def _same(one: RecordFields, other: RecordFields) -> bool:
 
 def _shown(record: Record) -> str:
     return f"{record.name} {record.type}"
-
-
-def _condition(wanted: RecordFilter) -> list[ColumnElement[bool]]:
-    row = RecordRow
-    conditions: list[ColumnElement[bool]] = []
-    exactly = ((row.type, wanted.type), (row.name, wanted.name), (row.content, wanted.content))
-    conditions += (attribute == str(exact) for attribute, exact in exactly if exact is not None)
-    parts: tuple[tuple[ColumnElement[Any], str | None, str | None, str | None], ...] = (
-        (func.lower(row.name), wanted.name_contains, wanted.name_startswith, wanted.name_endswith),
-        (
-            func.lower(row.content),
-            wanted.content_contains,
-            wanted.content_startswith,
-            wanted.content_endswith,
-        ),
-        (func.lower(row.comment), wanted.comment_contains, None, None),
-    )
-    for column, contains, starts, ends in parts:
-        if contains is not None:
-            conditions.append(column.contains(contains.lower(), autoescape=True))
-        if starts is not None:
-            conditions.append(column.startswith(starts.lower(), autoescape=True))
-        if ends is not None:
-            conditions.append(column.endswith(ends.lower(), autoescape=True))
-    if wanted.proxied is not None:
-        conditions.append(row.proxied.is_(wanted.proxied))
-    if wanted.search is not None:
-        text = wanted.search.lower()
-        conditions.append(
-            or_(
-                *(
-                    func.lower(column).contains(text, autoescape=True)
-                    for column in (row.name, row.content, row.comment)
-                )
-            )
-        )
-    if wanted.match == "any" and conditions:
-        return [or_(*conditions)]
-    return conditions

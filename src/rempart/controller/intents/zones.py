@@ -11,6 +11,7 @@ from rempart.controller.intents.accounts import DEFAULT_ACCOUNT
 from rempart.controller.intents.actor import Actor, ActorKind
 from rempart.controller.intents.context import Context, Page, check_page, fresh_id, zone_row
 from rempart.controller.intents.transaction import Transaction, Written
+from rempart.controller.intents.zone_filters import ZoneFilter, condition_of, order_of
 from rempart.controller.store import views
 from rempart.controller.store.tables import AccountRow, SiteRow, ZoneRow, reversed_name
 from rempart.model.errors import Conflict, InvalidInput, NotFound
@@ -84,6 +85,17 @@ class ZoneIntents:
         with self._context.reading() as session:
             total = session.scalars(select(func.count()).select_from(ZoneRow).where(*wanted)).one()
             rows = select(ZoneRow).where(*wanted).order_by(ZoneRow.name)
+            found = session.scalars(rows.limit(per_page).offset((page - 1) * per_page))
+            return Page(tuple(map(views.zone, found)), total, page, per_page)
+
+    def find(self, wanted: ZoneFilter, *, page: int = 1, per_page: int = 50) -> Page[Zone]:
+        """The zones that the filter means."""
+        check_page(page, per_page)
+        condition = condition_of(wanted)
+        with self._context.reading() as session:
+            counted = select(func.count()).select_from(ZoneRow).join(AccountRow).where(condition)
+            total = session.scalars(counted).one()
+            rows = select(ZoneRow).join(AccountRow).where(condition).order_by(*order_of(wanted))
             found = session.scalars(rows.limit(per_page).offset((page - 1) * per_page))
             return Page(tuple(map(views.zone, found)), total, page, per_page)
 
