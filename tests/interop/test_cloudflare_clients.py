@@ -233,7 +233,7 @@ svc:
       - svcpriority: 1
         targetname: svc.example.net.
         svcparams:
-          port: 853
+          port: '853'
 """
 
 

@@ -55,8 +55,6 @@ def main() -> None:
 
 
 def records(client: Cloudflare, zone_id: str, case: dict[str, Any]) -> Any:
-    if case["type"] == "OPENPGPKEY":
-        client = Cloudflare(max_retries=0)  # the one model in which a comment may not be null
     made: Any = client.dns.records.create(zone_id=zone_id, ttl=300, **case)
     got: Any = client.dns.records.get(zone_id=zone_id, dns_record_id=made.id)
     assert got == made
@@ -89,7 +87,7 @@ def settings(client: Cloudflare, zone_id: str) -> Any:
     for name, value in (("ssl", "full"), ("always_use_https", "off"), ("cname_flattening", "flatten_all")):
         done: Any = client.zones.settings.edit(setting_id=name, zone_id=zone_id, value=value)
         read: Any = client.zones.settings.get(setting_id=name, zone_id=zone_id)
-        assert done == read
+        assert (done.id, done.value) == (read.id, read.value)
         seen.append([read.id, read.value])
     return seen
 
@@ -109,7 +107,7 @@ def tokens(client: Cloudflare, zone_id: str, account_id: str) -> Any:
         scoped.zones.delete(zone_id=zone_id)
     except cloudflare.PermissionDeniedError as error:
         denied = [one.code for one in error.errors]
-    rolled: Any = client.user.tokens.value.update(token_id=made.id, body={})
+    rolled: Any = client.user.tokens.value.update(token_id=made.id)
     assert rolled != made.value
     listed = [one.name for one in client.user.tokens.list()]
     client.user.tokens.delete(token_id=made.id)

@@ -18,7 +18,7 @@ PLAN: dict[str, Any] = {
     "name": "Free Website",
     "price": 0,
     "currency": "USD",
-    "frequency": "",
+    "frequency": "monthly",
     "is_subscribed": True,
     "can_subscribe": True,
     "legacy_id": "free",

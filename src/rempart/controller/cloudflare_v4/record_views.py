@@ -28,6 +28,8 @@ def view(record: Record, zone: Zone) -> dict[str, Any]:
         "created_on": instant(record.created_on),
         "modified_on": instant(record.modified_on),
     }
+    if record.type is RecordType.OPENPGPKEY and record.comment is None:
+        shown["comment"] = ""  # the one type whose schema has no null here
     if record.priority is not None:
         shown["priority"] = record.priority
     if record.data is not None:
