@@ -286,7 +286,7 @@ zones:
 
 @pytest.fixture
 def authority(instance: Instance, tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """Pebble, Let's Encrypt's ACME server for tests, asking our name server: its directory and its certificate."""
+    """Pebble, an ACME authority for tests that asks our name server: its directory, its certificate."""
     port = free_port()
     key, certificate = tmp_path / "pebble.key", tmp_path / "pebble.pem"
     _certificate(key, certificate)

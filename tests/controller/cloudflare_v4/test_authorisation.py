@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from rempart.controller.assembly import Controller
+from rempart.controller.assembly import assembled
 from rempart.controller.cloudflare_v4.calls import Access, Endpoint
 from rempart.controller.cloudflare_v4.endpoints import ENDPOINTS
 from rempart.controller.intents import OPERATOR
+from rempart.model.configuration import Configuration
 from rempart.model.permissions import ABOUT_ZONES, GROUPS, Permission
 from tests.controller.cloudflare_v4.conftest import Bearers, Client
 
@@ -46,9 +51,28 @@ class World:
         }
 
 
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """Shared by tests that change nothing in it."""
+    folder = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
+    configuration = Configuration.model_validate(
+        {
+            "state": folder,
+            "edge": {"listen": ["127.0.0.1"], "addresses": ["192.0.2.1"]},
+            "dns": {"listen": ["127.0.0.1"], "port": 9, "resolvers": ["127.0.0.1@9"]},
+            "api": {"requests_per_token": 0, "requests_per_address": 0},
+        }
+    )
+    try:
+        with assembled(configuration) as controller, asyncio.Runner() as runner:
+            yield World(Bearers(controller, runner))
+    finally:
+        shutil.rmtree(folder)
+
+
 @pytest.fixture
-def world(bearers: Bearers) -> Iterator[World]:
-    yield World(bearers)
+def fresh(bearers: Bearers) -> World:
+    return World(bearers)
 
 
 def attempt(client: Client, endpoint: Endpoint, ids: dict[str, str]) -> tuple[int, int | None]:
@@ -87,9 +111,7 @@ def test_a_route_takes_exactly_its_permission(endpoint: Endpoint, world: World) 
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=NAMES)
-def test_a_zones_token_reaches_its_zone_only(
-    endpoint: Endpoint, world: World, controller: Controller
-) -> None:
+def test_a_zones_token_reaches_its_zone_only(endpoint: Endpoint, world: World) -> None:
     other = dict(world.ours, zone_id=world.owner.zone("second.example"))
     for slug, client in world.by_slug_on_zone.items():
         outcome = attempt(client, endpoint, other)
@@ -99,14 +121,16 @@ def test_a_zones_token_reaches_its_zone_only(
             assert outcome == (403, 10000), (slug, outcome)
         else:
             assert outcome == (200, None), (slug, outcome)
-    assert controller.intents.zones.get("second.example")
+    assert world.owner.controller.intents.zones.get("second.example")
 
 
 @pytest.mark.parametrize(
-    "endpoint", [one for one in ENDPOINTS if re.search(r"\{(zone|account|token)_id\}", one.path)], ids=str
+    "endpoint",
+    [one for one in ENDPOINTS if re.search(r"\{(zone|account|token)_id\}", one.path)],
+    ids=lambda one: f"{one.method} {one.path}",
 )
 def test_anothers_things_are_answered_like_things_that_are_not(endpoint: Endpoint, world: World) -> None:
-    unknown = {name: "0" * 32 for name in world.ours} | {"setting": "ssl"}
+    unknown = dict.fromkeys(world.ours, "0" * 32) | {"setting": "ssl"}
     foreign, missing = dict(world.theirs), dict(unknown)
     if "{token_id}" in endpoint.path and "{account_id}" in endpoint.path:
         # One's own account, another's token.
@@ -141,41 +165,41 @@ def test_without_a_token_nothing_but_what_is_open(endpoint: Endpoint, world: Wor
     assert attempt(wrong, endpoint, world.ours) == expected
 
 
-def test_a_record_of_another_zone_is_no_record(world: World) -> None:
-    zone, foreign = world.ours["zone_id"], world.theirs["record_id"]
+def test_a_record_of_another_zone_is_no_record(fresh: World) -> None:
+    zone, foreign = fresh.ours["zone_id"], fresh.theirs["record_id"]
     for method in ("GET", "DELETE", "PUT", "PATCH"):
         send = {} if method in ("GET", "DELETE") else {"json": {"ttl": 60}}
-        error = world.owner.refused(404, method, f"/zones/{zone}/dns_records/{foreign}", **send)
+        error = fresh.owner.refused(404, method, f"/zones/{zone}/dns_records/{foreign}", **send)
         assert error["code"] == 81044
     batch = {"deletes": [{"id": foreign}]}
-    error = world.owner.refused(404, "POST", f"/zones/{zone}/dns_records/batch", json=batch)
+    error = fresh.owner.refused(404, "POST", f"/zones/{zone}/dns_records/batch", json=batch)
     assert error["code"] == 81044
-    assert world.stranger.ok("GET", f"/zones/{world.theirs['zone_id']}/dns_records/{foreign}")
+    assert fresh.stranger.ok("GET", f"/zones/{fresh.theirs['zone_id']}/dns_records/{foreign}")
 
 
-def test_lists_hold_nothing_of_others(world: World) -> None:
-    assert [one["name"] for one in world.owner.ok("GET", "/zones")] == ["ours.example"]
-    assert [one["name"] for one in world.stranger.ok("GET", "/zones")] == ["theirs.example"]
-    assert world.owner.ok(
+def test_lists_hold_nothing_of_others(fresh: World) -> None:
+    assert [one["name"] for one in fresh.owner.ok("GET", "/zones")] == ["ours.example"]
+    assert [one["name"] for one in fresh.stranger.ok("GET", "/zones")] == ["theirs.example"]
+    assert fresh.owner.ok(
         "GET", "/zones", params={"match": "any", "name": "contains:example", "status": "active"}
     )
-    names = world.owner.ok("GET", "/zones", params={"match": "any", "account.id": world.theirs["account_id"]})
+    names = fresh.owner.ok("GET", "/zones", params={"match": "any", "account.id": fresh.theirs["account_id"]})
     assert names == []
-    assert [one["id"] for one in world.stranger.ok("GET", "/accounts")] == [world.theirs["account_id"]]
-    assert world.theirs["token_id"] not in [one["id"] for one in world.owner.ok("GET", "/user/tokens")]
-    seen = {one["metadata"]["zone_name"] for one in world.stranger.ok("GET", "/user/audit_logs")}
+    assert [one["id"] for one in fresh.stranger.ok("GET", "/accounts")] == [fresh.theirs["account_id"]]
+    assert fresh.theirs["token_id"] not in [one["id"] for one in fresh.owner.ok("GET", "/user/tokens")]
+    seen = {one["metadata"]["zone_name"] for one in fresh.stranger.ok("GET", "/user/audit_logs")}
     assert seen == {"theirs.example", None}
-    second = world.owner.zone("second.example")
-    listed = world.by_slug_on_zone["dns:edit"].ok("GET", "/zones")
+    second = fresh.owner.zone("second.example")
+    listed = fresh.by_slug_on_zone["dns:edit"].ok("GET", "/zones")
     assert [one["name"] for one in listed] == ["ours.example"]
     assert second not in [one["id"] for one in listed]
-    assert world.by_slug["account:read"].ok("GET", "/zones") == []
-    assert world.by_slug["dns:edit"].ok("GET", "/accounts") == []
+    assert fresh.by_slug["account:read"].ok("GET", "/zones") == []
+    assert fresh.by_slug["dns:edit"].ok("GET", "/accounts") == []
 
 
-def test_a_zone_cannot_be_made_in_anothers_account(world: World) -> None:
-    body = {"name": "new.example", "account": {"id": world.theirs["account_id"]}}
-    assert world.owner.refused(400, "POST", "/zones", json=body)["code"] == 1001
-    error = world.owner.refused(400, "POST", "/zones", json={"name": "sub.theirs.example"})
+def test_a_zone_cannot_be_made_in_anothers_account(fresh: World) -> None:
+    body = {"name": "new.example", "account": {"id": fresh.theirs["account_id"]}}
+    assert fresh.owner.refused(400, "POST", "/zones", json=body)["code"] == 1001
+    error = fresh.owner.refused(400, "POST", "/zones", json={"name": "sub.theirs.example"})
     assert error["code"] in (1061, 1049)
-    assert world.owner.refused(400, "POST", "/zones", json={"name": "theirs.example"})["code"] == 1061
+    assert fresh.owner.refused(400, "POST", "/zones", json={"name": "theirs.example"})["code"] == 1061

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, TypeVar
 
@@ -104,5 +104,3 @@ class Endpoint:
     body: type[Body] | type[Upload] | None = None
     listed: Permission | None = None
     """With ``Access.LISTED``: what is asked for every thing."""
-    raw: bool = field(default=False)
-    """The body may be any JSON value."""
