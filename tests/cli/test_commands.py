@@ -144,6 +144,12 @@ def test_tokens(rempart: CommandLine) -> None:
     assert [(one["name"], one["account"]) for one in listed] == [("ci", "newsroom")]
     rempart("token", "revoke", listed[0]["id"])
     assert "revoked" in rempart("token", "list").out
+    rempart("zone", "add", "tokens.example")
+    rempart("token", "create", "certbot", "--permission", "dns:edit", "--zone", "tokens.example")
+    by_name = {one["name"]: one for one in rempart("token", "list", "--json").json()["tokens"]}
+    assert by_name["certbot"]["permissions"] == ["dns:edit"]
+    assert by_name["ci"]["permissions"] == ["all"]
+    assert "dns:edit" in rempart("token", "list").out
     assert [one["name"] for one in rempart("account", "list", "--json").json()["accounts"]] == [
         "newsroom",
         "operator",
@@ -181,6 +187,8 @@ def test_status_with_everything_down(rempart: CommandLine) -> None:
         (2, "hexadecimal", ["certificate", "remove", "x"]),
         (2, "--expires", ["token", "create", "x", "--expires", "soon"]),
         (1, "no such token", ["token", "revoke", "x"]),
+        (2, "dns:edit", ["token", "create", "x", "--permission", "dns:write"]),
+        (1, "no such zone", ["token", "create", "x", "--zone", "nowhere.example"]),
         (2, "address", ["dns", "secondary", "add", "ns.example.net"]),
         (1, "no such secondary", ["dns", "secondary", "remove", "x"]),
     ],

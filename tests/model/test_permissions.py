@@ -87,7 +87,7 @@ def test_no_policy_and_unknown_groups_grant_nothing() -> None:
 
 
 def test_zones_that_are_named() -> None:
-    assert zones_named(token(f"{ZONE}.{ZONE_ID}", f"{ZONE}.{OTHER_ZONE}")) == {ZONE_ID, OTHER_ZONE}
+    assert zones_named(token(f"{ZONE}.{ZONE_ID}", f"{ZONE}.{OTHER_ZONE}")) == frozenset({ZONE_ID, OTHER_ZONE})
     assert zones_named(token(f"{USER}.{OURS}")) == frozenset()
     for everything in ("*", f"{ZONE}.*", f"{ACCOUNT}.{OURS}", f"{ACCOUNT}.*"):
         assert zones_named(token(f"{ZONE}.{ZONE_ID}", everything)) is None

@@ -40,11 +40,11 @@ def main() -> None:
     dnssec = client.dns.dnssec.edit(zone_id=zone.id, status="active")
     seen["dnssec"] = dnssec and dnssec.status
     seen["tokens"] = tokens(client, zone.id, accounts[0].id)
-    seen["ips"] = client.ips.list().ipv4_cidrs  # type: ignore[union-attr]
+    seen["ips"] = client.ips.list().ipv4_cidrs
     logs = client.audit_logs.list(account_id=accounts[0].id)
     seen["audit"] = sorted({one.action.type for one in logs})
     seen["plans"] = [one.legacy_id for one in client.zones.plans.list(zone_id=zone.id)]
-    seen["user"] = client.user.get().id  # type: ignore[union-attr]
+    seen["user"] = client.user.get().id
     seen["refused"] = refused(client, zone.id)
     try:
         client.zones.delete(zone_id=zone.id)
@@ -121,7 +121,7 @@ def tokens(client: Cloudflare, zone_id: str, account_id: str) -> Any:
 
 
 def refused(client: Cloudflare, zone_id: str) -> Any:
-    seen = []
+    seen: list[Any] = []
     attempts: list[Any] = [
         lambda: client.zones.get(zone_id="0" * 32),
         lambda: client.dns.records.get(zone_id=zone_id, dns_record_id="0" * 32),
