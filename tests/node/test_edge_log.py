@@ -1,0 +1,88 @@
+"""The edge's log on a real socket: bounded, one line each, and gone without a trace."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from pathlib import Path
+
+import pytest
+
+from rempart.node import edge_log
+from rempart.node.edge_log import EdgeLog
+
+
+def test_lines_arrive_one_each_and_control_characters_do_not(state: Path) -> None:
+    state.mkdir()
+
+    async def play() -> None:
+        log = EdgeLog(state / "log.sock", state / "edge.log")
+        log.start(asyncio.get_running_loop())
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+                sender.connect(str(state / "log.sock"))
+                sender.send(b"one\ntwo\x1b[31m\x00\n")
+            async with asyncio.timeout(10):
+                while log.lines < 1:
+                    await asyncio.sleep(0.01)
+        finally:
+            log.close()
+
+    asyncio.run(play())
+    assert (state / "edge.log").read_bytes() == b"one two [31m\n"
+    assert not (state / "log.sock").exists()
+
+
+def test_what_is_too_much_waits_and_costs_nothing(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state.mkdir()
+    monkeypatch.setattr(edge_log, "LINES_PER_SECOND", 3)
+
+    async def play() -> None:
+        log = EdgeLog(state / "log.sock", state / "edge.log")
+        log.start(asyncio.get_running_loop())
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+                sender.setblocking(False)
+                sender.connect(str(state / "log.sock"))
+                for _ in range(8):
+                    with contextlib.suppress(BlockingIOError):
+                        sender.send(b"line\n")
+            async with asyncio.timeout(10):
+                while log.pauses < 1:
+                    await asyncio.sleep(0.01)
+                assert log.lines == 3
+                while log.lines < 6:
+                    await asyncio.sleep(0.01)
+        finally:
+            log.close()
+
+    asyncio.run(play())
+
+
+def test_once_closed_the_loop_knows_nothing_of_it(state: Path) -> None:
+    """Whoever gets the descriptor's number next must be heard: the loop must not think it knows it."""
+    state.mkdir()
+
+    async def play() -> None:
+        loop = asyncio.get_running_loop()
+        log = EdgeLog(state / "log.sock", state / "edge.log")
+        log.start(loop)
+        log.close()
+        heard = asyncio.Event()
+        ends = socket.socketpair()
+        try:
+            for end in ends:
+                end.setblocking(False)
+                loop.add_reader(end, heard.set)
+                other = ends[end is ends[0]]
+                other.send(b"x")
+                await asyncio.wait_for(heard.wait(), 5)
+                end.recv(1)
+                heard.clear()
+        finally:
+            for end in ends:
+                loop.remove_reader(end)
+                end.close()
+
+    asyncio.run(play())
