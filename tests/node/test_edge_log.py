@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from rempart.node import edge_log
 from rempart.node.edge_log import EdgeLog
+
+
+async def until(look: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if look():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not happen")
 
 
 def test_lines_arrive_one_each_and_control_characters_do_not(state: Path) -> None:
@@ -23,9 +33,7 @@ def test_lines_arrive_one_each_and_control_characters_do_not(state: Path) -> Non
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
                 sender.connect(str(state / "log.sock"))
                 sender.send(b"one\ntwo\x1b[31m\x00\n")
-            async with asyncio.timeout(10):
-                while log.lines < 1:
-                    await asyncio.sleep(0.01)
+            await until(lambda: log.lines == 1)
         finally:
             log.close()
 
@@ -48,12 +56,9 @@ def test_what_is_too_much_waits_and_costs_nothing(state: Path, monkeypatch: pyte
                 for _ in range(8):
                     with contextlib.suppress(BlockingIOError):
                         sender.send(b"line\n")
-            async with asyncio.timeout(10):
-                while log.pauses < 1:
-                    await asyncio.sleep(0.01)
-                assert log.lines == 3
-                while log.lines < 6:
-                    await asyncio.sleep(0.01)
+            await until(lambda: log.pauses == 1)
+            assert log.lines == 3
+            await until(lambda: log.lines >= 6)
         finally:
             log.close()
 
@@ -67,22 +72,17 @@ def test_once_closed_the_loop_knows_nothing_of_it(state: Path) -> None:
     async def play() -> None:
         loop = asyncio.get_running_loop()
         log = EdgeLog(state / "log.sock", state / "edge.log")
+        number = log.fileno()
         log.start(loop)
         log.close()
         heard = asyncio.Event()
-        ends = socket.socketpair()
-        try:
-            for end in ends:
-                end.setblocking(False)
-                loop.add_reader(end, heard.set)
-                other = ends[end is ends[0]]
-                other.send(b"x")
+        here, there = socket.socketpair()
+        with here, there, socket.socket(fileno=os.dup2(here.fileno(), number)) as successor:
+            loop.add_reader(successor, heard.set)
+            there.send(b"x")
+            try:
                 await asyncio.wait_for(heard.wait(), 5)
-                end.recv(1)
-                heard.clear()
-        finally:
-            for end in ends:
-                loop.remove_reader(end)
-                end.close()
+            finally:
+                loop.remove_reader(successor)
 
     asyncio.run(play())

@@ -45,6 +45,10 @@ class EdgeLog:
         loop.add_reader(self._socket, self._read, loop)
         self._next = loop.call_later(1.0, self._refill, loop)
 
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+        return self._socket.fileno()
+
     def close(self) -> None:
         """Stop for good."""
         if self._next is not None:
