@@ -74,9 +74,9 @@ def test_once_closed_the_loop_knows_nothing_of_it(state: Path) -> None:
         log = EdgeLog(state / "log.sock", state / "edge.log")
         number = log.fileno()
         log.start(loop)
-        log.close()
         heard = asyncio.Event()
         here, there = socket.socketpair()
+        log.close()
         with here, there, socket.socket(fileno=os.dup2(here.fileno(), number)) as successor:
             loop.add_reader(successor, heard.set)
             there.send(b"x")
