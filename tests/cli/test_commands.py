@@ -100,12 +100,48 @@ def test_zones_and_records(rempart: CommandLine) -> None:
     assert "DNSSEC       off" in rempart("zone", "show", "example.org").out
     assert rempart("zone", "dnssec", "example.org", "on", "--json").json()["enabled"]
     assert rempart("zone", "dnssec", "example.org", "show", "--json").json()["ds"] == []
-    assert not rempart("zone", "dnssec", "example.org", "off", "--json").json()["enabled"]
+    off = rempart("zone", "dnssec", "example.org", "off", "--ds-removed", "--json")
+    assert not off.json()["enabled"]
     rempart("zone", "remove", "example.org")
     rempart("zone", "add", "example.net")
     assert [one["zone"]["name"] for one in rempart("zone", "list", "--json").json()["zones"]] == [
         "example.net"
     ]
+
+
+def test_signing_is_not_switched_off_under_a_ds(rempart: CommandLine) -> None:
+    rempart("zone", "add", "example.org")
+    rempart("zone", "dnssec", "example.org", "off")  # it was off: nothing to lose
+    rempart("zone", "dnssec", "example.org", "on")
+    refused = rempart("zone", "dnssec", "example.org", "off", status=2)
+    assert refused.out == ""
+    assert "SERVFAIL" in refused.err
+    assert "--ds-removed" in refused.err
+    assert rempart("zone", "dnssec", "example.org", "show", "--json").json()["enabled"]
+    assert "--ds-removed" in rempart("zone", "dnssec", "example.org", "on", "--ds-removed", status=2).err
+    rempart("zone", "dnssec", "example.org", "off", "--ds-removed")
+    assert not rempart("zone", "dnssec", "example.org", "show", "--json").json()["enabled"]
+
+
+def test_settings_of_a_zone(rempart: CommandLine) -> None:
+    rempart("zone", "add", "example.org")
+    rempart("zone", "dnssec", "example.org", "on")
+    answer = rempart(
+        "zone", "set", "example.org", "--ssl", "strict", "--pause",
+        "--always-use-https", "off", "--flatten-all-cnames", "on", "--json",
+    ).json()  # fmt: skip
+    assert answer["zone"]["paused"]
+    assert answer["zone"]["settings"] == {
+        "dnssec": True, "ssl": "strict", "always_use_https": False, "flatten_all_cnames": True
+    }  # fmt: skip
+    resumed = rempart("zone", "set", "example.org", "--resume").out
+    assert "through the edge" in resumed
+    assert "strict" in resumed, "what is not named stays"
+    assert "flattened all" in rempart("zone", "show", "example.org").out
+    assert "unchanged" in rempart("zone", "set", "example.org", "--resume").out
+    assert "nothing to change" in rempart("zone", "set", "example.org", status=2).err
+    rempart("zone", "set", "example.org", "--ssl", "maybe", status=2)
+    rempart("zone", "set", "example.net", "--pause", status=1)
 
 
 def test_a_dangerous_plan_is_shown_and_carried_out_by_its_digest(rempart: CommandLine) -> None:

@@ -9,9 +9,14 @@ from typing import Any
 
 import pytest
 
+from rempart.controller.admin_api import zones
+from rempart.controller.admin_api.answers import zone_named
+from rempart.controller.assembly import Controller
 from rempart.controller.certificates import covers
+from rempart.controller.intents import OPERATOR
 from rempart.controller.local_ca import LocalCa
 from rempart.model.configuration import Configuration
+from rempart.model.zones import Zone
 from rempart.snapshot.feed import EngineState, NodeReport
 from rempart.snapshot.items import SiteItem
 from tests.controller.conftest import Api
@@ -197,6 +202,24 @@ def test_zone_by_zone(api: Api) -> None:
     assert api.ok("GET", "/v1/zones/EXAMPLE.org")["zone"] == edited["zone"]
     api.ok("DELETE", "/v1/zones/example.org")
     assert api.ok("GET", "/v1/zones")["zones"] == []
+
+
+def test_two_edits_at_once_lose_nothing(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between looking a zone up and changing it, somebody else changes another setting."""
+    api.ok("POST", "/v1/zones", json={"name": "example.org"})
+    intents = api.controller.intents
+
+    def overtaken(controller: Controller, name: str) -> Zone:
+        found = zone_named(controller, name)
+        intents.zones.change_settings(OPERATOR, found.id, flatten_all_cnames=True)
+        intents.zones.edit(OPERATOR, found.id, paused=True)
+        return found
+
+    monkeypatch.setattr(zones, "zone_named", overtaken)
+    edited = api.ok("PATCH", "/v1/zones/example.org", json={"ssl": "strict"})
+    assert edited["zone"]["settings"]["ssl"] == "strict"
+    assert edited["zone"]["settings"]["flatten_all_cnames"]
+    assert edited["zone"]["paused"]
 
 
 def test_dnssec_says_why_there_is_no_ds(api: Api) -> None:

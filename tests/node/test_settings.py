@@ -84,4 +84,4 @@ def test_connections_are_as_many_as_open_files_allow() -> None:
     assert words is not None
     assert "instead of 5000" in words
     with pytest.raises(EnvironmentLacks):
-        within_limits(wanted, 1_000)
+        within_limits(wanted, 700)

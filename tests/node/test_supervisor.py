@@ -14,7 +14,9 @@ import psutil
 import pytest
 
 from rempart.model.configuration import StatePaths
+from rempart.model.errors import EnvironmentLacks
 from rempart.node.parts import PARTS, read_part, read_parts, supervisor_pid
+from rempart.node.supervisor import remove_stale
 from tests.node.conftest import eventually
 
 Begin = Callable[..., subprocess.Popen[bytes]]
@@ -211,3 +213,34 @@ def test_a_part_that_cannot_live_is_not_tried_all_the_time(begin: Begin, paths: 
         os.kill(before, signal.SIGKILL)
         another(paths, "knot", than=before)
     assert "waiting before the next start" in (paths.root.parent / "supervisor.log").read_text()
+
+
+def test_a_stale_pid_file_goes_and_nothing_is_followed(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    stale = folder / "knot.pid"
+    remove_stale(stale)
+    stale.symlink_to(precious)
+    remove_stale(stale)
+    assert not stale.is_symlink()
+    assert precious.read_text() == "kept"
+
+    # A folder that somebody has turned into a link is not entered.
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "knot.pid").write_text("1\n")
+    folder.rmdir()
+    folder.symlink_to(elsewhere)
+    with pytest.raises(EnvironmentLacks):
+        remove_stale(stale)
+    assert (elsewhere / "knot.pid").exists()
+
+
+def test_what_lies_in_the_place_of_a_pid_file_and_cannot_go_is_said(tmp_path: Path) -> None:
+    stale = tmp_path / "knot.pid"
+    stale.mkdir()
+    with pytest.raises(EnvironmentLacks) as raised:
+        remove_stale(stale)
+    assert str(stale) in str(raised.value)

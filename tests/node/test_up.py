@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 import rempart
+from rempart.engines.knot.compile import pid_file
 from rempart.lab.instance import Instance
 from rempart.node.parts import read_part, read_parts, supervisor_pid
 from tests.node.conftest import eventually
@@ -129,6 +130,39 @@ def test_the_engines_start_from_the_last_good_items_when_the_controller_cannot(i
             process.terminate()
             process.communicate(timeout=30)
     assert process.returncode == 0
+
+
+def test_a_pid_file_that_names_a_living_stranger_does_not_keep_knotd_down(instance: Instance) -> None:
+    """knotd refuses to start while a process that it could signal has the number in its pid file."""
+    instance.start()
+    left = pid_file(instance.configuration)
+    user = instance.configuration.users.knot if os.geteuid() == 0 else None
+    with subprocess.Popen(["sleep", "600"], user=user, cwd="/") as stranger:
+        try:
+            left.write_text(str(stranger.pid))
+            os.kill(instance.pid("knot"), signal.SIGKILL)
+            eventually(lambda: "knotd" in _running(left), seconds=30)
+            eventually(lambda: instance.cli("status", check=False).returncode == 0, seconds=30)
+            record = read_part(instance.configuration.paths, "knot")
+            assert record is not None
+            assert record.starts == 2
+
+            # As after a power cut: nothing runs, the file stays, the number is somebody else's.
+            instance.kill_supervisor()
+            instance.kill_all()
+            left.write_text(str(stranger.pid))
+            instance.start()
+            assert _running(left) == "knotd"
+        finally:
+            stranger.kill()
+
+
+def _running(file: Path) -> str:
+    """The name of the process that a pid file names; empty when there is none."""
+    try:
+        return psutil.Process(int(file.read_text())).name()
+    except (OSError, ValueError, psutil.Error):
+        return ""
 
 
 def test_another_port_in_the_settings_holds_from_the_next_start(instance: Instance) -> None:

@@ -21,8 +21,11 @@ from rempart.controller.admin_api.messages import (
     Zones,
     ZoneSummary,
 )
+from rempart.model.errors import InvalidInput
+from rempart.model.zones import SslMode, Zone
 
 _CONFIRM = click.option("--confirm", metavar="DIGEST", help="Carry out the plan with this digest.")
+_ON_OFF = click.Choice(["on", "off"])
 
 
 @click.group()
@@ -80,13 +83,57 @@ def show(session: Session, name: str, as_json: bool) -> None:
     if as_json:
         document({**summary.model_dump(mode="json"), "dnssec": dnssec.model_dump(mode="json")})
         return
-    settings = summary.zone.settings
     say(summary.zone.name)
     say(f"  status       {summary.zone.status.value}{', paused' if summary.zone.paused else ''}")
     say(f"  DNSSEC       {'on' if dnssec.enabled else 'off'}{_problem(dnssec)}")
-    say(f"  ssl          {settings.ssl.value} (for proxied records without a site)")
+    for line in _settings_lines(summary.zone):
+        say(line)
     for line in delegation_lines(summary.zone.name, summary.nameservers, dnssec.ds):
         say(line)
+
+
+@zone.command("set")
+@click.argument("name")
+@click.option(
+    "--ssl",
+    type=click.Choice([mode.value for mode in SslMode]),
+    help="How origins of proxied records without a site are reached; off: no https for visitors either.",
+)
+@click.option(
+    "--pause/--resume", "paused", default=None, help="Answer proxied names with their origins, or the edge."
+)
+@click.option(
+    "--always-use-https", type=_ON_OFF, help="Redirect plain HTTP (proxied records without a site)."
+)
+@click.option("--flatten-all-cnames", type=_ON_OFF, help="Answer every CNAME with its target's addresses.")
+@_CONFIRM
+@json_option
+@pass_session
+def set_(
+    session: Session,
+    name: str,
+    ssl: str | None,
+    paused: bool | None,
+    always_use_https: str | None,
+    flatten_all_cnames: str | None,
+    confirm: str | None,
+    as_json: bool,
+) -> None:
+    """Change settings of a zone; what is not named stays. See also: rempart zone dnssec."""
+    wanted = ZoneChange(
+        ssl=None if ssl is None else SslMode(ssl),
+        paused=paused,
+        always_use_https=_on(always_use_https),
+        flatten_all_cnames=_on(flatten_all_cnames),
+    )
+    if wanted == ZoneChange():
+        raise InvalidInput("nothing to change was named", hint="see rempart zone set --help")
+    with session.controller() as controller, working(f"changing {name}"):
+        answer = controller.write(
+            ZoneAnswer, "PATCH", route("zones", name), body=wanted, query={"confirm": confirm}
+        )
+    lines = [f"{answer.zone.name} is set.", *_settings_lines(answer.zone)]
+    finish(answer, online=controller.online, as_json=as_json, lines=lines)
 
 
 @zone.command("remove")
@@ -161,14 +208,22 @@ def export(session: Session, name: str, as_json: bool) -> None:
 @zone.command("dnssec")
 @click.argument("name")
 @click.argument("action", type=click.Choice(["on", "off", "show"]))
+@click.option(
+    "--ds-removed", is_flag=True, help="With off: the parent has no DS any more, in no cache either."
+)
 @_CONFIRM
 @json_option
 @pass_session
-def dnssec(session: Session, name: str, action: str, confirm: str | None, as_json: bool) -> None:
+def dnssec(
+    session: Session, name: str, action: str, ds_removed: bool, confirm: str | None, as_json: bool
+) -> None:
     """Sign the zone (on), stop signing it (off), or show what its parent must be told (show).
 
-    Before switching off, have the registrar delete the DS, and wait until its TTL is over.
+    Before switching off, have the registrar delete the DS, and wait until its TTL is over: while resolvers
+    know of a DS, they refuse every answer that is not signed. Then give --ds-removed.
     """
+    if ds_removed and action != "off":
+        raise InvalidInput("goes with off", field="--ds-removed")
     if action == "show":
         with session.controller() as controller:
             found = controller.ask(Dnssec, route("zones", name, "dnssec"))
@@ -179,6 +234,8 @@ def dnssec(session: Session, name: str, action: str, confirm: str | None, as_jso
             _say_ds(found.zone, found.ds)
         return
     with session.controller() as controller, working(f"DNSSEC {action} for {name}"):
+        if action == "off" and not ds_removed:
+            _refuse_while_signed(controller.ask(ZoneSummary, route("zones", name)).zone)
         answer = controller.write(
             DnssecAnswer,
             "PATCH",
@@ -190,6 +247,31 @@ def dnssec(session: Session, name: str, action: str, confirm: str | None, as_jso
     finish(answer, online=controller.online, as_json=as_json, lines=lines)
     if not as_json:
         _say_ds(answer.zone, answer.ds)
+
+
+def _refuse_while_signed(zone: Zone) -> None:
+    """Nobody but the zone's owner knows whether the parent still has its DS; so they must say so."""
+    if zone.settings.dnssec:
+        raise InvalidInput(
+            f"{zone.name} is signed: while its parent, or any resolver's cache, has its DS, an unsigned "
+            f"{zone.name} is answered with SERVFAIL, all of it",
+            hint="have the registrar delete the DS, wait until its TTL (often a day) is over, then repeat "
+            "with --ds-removed",
+        )
+
+
+def _on(text: str | None) -> bool | None:
+    return None if text is None else text == "on"
+
+
+def _settings_lines(zone: Zone) -> list[str]:
+    settings = zone.settings
+    return [
+        f"  proxied      {'paused: answered with their origins' if zone.paused else 'through the edge'}",
+        f"  ssl          {settings.ssl.value} (for proxied records without a site)",
+        f"  https        {'always' if settings.always_use_https else 'as asked for'} (for them, too)",
+        f"  CNAMEs       flattened {'all' if settings.flatten_all_cnames else 'where they must be'}",
+    ]
 
 
 def _problem(found: Dnssec | DnssecAnswer) -> str:

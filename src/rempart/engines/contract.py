@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rempart.model.base import Value
 from rempart.snapshot.items import Item, ItemChange
@@ -77,4 +77,13 @@ class Engine(Protocol):
 
     def alive(self) -> bool:
         """True when the engine answers its control socket."""
+        ...
+
+
+@runtime_checkable
+class LooksAfter(Protocol):
+    """An engine with work that comes due by the clock alone."""
+
+    def look_after(self) -> None:
+        """Do what is due. Called about once a second while the engine answers; raises EnvironmentLacks."""
         ...

@@ -33,17 +33,29 @@ class EdgeLog:
         # Its folder's group is HAProxy's; see state_folders.
         socket_path.chmod(0o660)
         self._left = LINES_PER_SECOND
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._next: asyncio.TimerHandle | None = None
         self.lines = 0
         """Lines written since the start."""
         self.pauses = 0
         """Times that reading was suspended because there were too many."""
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
         loop.add_reader(self._socket, self._read, loop)
-        loop.call_later(1.0, self._refill, loop)
+        self._next = loop.call_later(1.0, self._refill, loop)
+
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+        return self._socket.fileno()
 
     def close(self) -> None:
-        """Stop for good. The loop must have ended, or end without another turn."""
+        """Stop for good."""
+        if self._next is not None:
+            self._next.cancel()
+        if self._loop is not None and not self._loop.is_closed():
+            # A loop that still knows the number of a closed descriptor is deaf to the next one that gets it.
+            self._loop.remove_reader(self._socket)
         self._socket.close()
         os.close(self._output)
         with contextlib.suppress(FileNotFoundError):
@@ -68,4 +80,4 @@ class EdgeLog:
         if self._left <= 0:
             loop.add_reader(self._socket, self._read, loop)
         self._left = LINES_PER_SECOND
-        loop.call_later(1.0, self._refill, loop)
+        self._next = loop.call_later(1.0, self._refill, loop)

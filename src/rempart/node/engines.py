@@ -13,6 +13,7 @@ from rempart.engines.haproxy import commands as haproxy_commands
 from rempart.engines.haproxy.control import HAProxyEngine
 from rempart.engines.haproxy.names import Ownership
 from rempart.engines.knot.compile import command_line as knot_command_line
+from rempart.engines.knot.compile import pid_file as knot_pid_file
 from rempart.engines.knot.control import KnotEngine
 from rempart.model.configuration import Configuration
 from rempart.model.errors import EnvironmentLacks
@@ -46,6 +47,7 @@ def engine_commands(configuration: Configuration, *, is_root: bool) -> Mapping[s
             version_for(configuration),
             paths.knot_config,
             mark=settings_mark(paths, KNOT),
+            pid_file=knot_pid_file(configuration),
         ),
     }
 

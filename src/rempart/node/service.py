@@ -23,7 +23,7 @@ from typing import Protocol, runtime_checkable
 import structlog
 from prometheus_client.core import Metric
 
-from rempart.engines.contract import ApplyReport, Engine
+from rempart.engines.contract import ApplyReport, Engine, LooksAfter
 from rempart.engines.haproxy.names import Places
 from rempart.model.configuration import Configuration
 from rempart.model.errors import EnvironmentLacks, InvalidInput, RempartError
@@ -269,7 +269,10 @@ class NodeService:
         match step:
             case Step.CHECK:
                 record = read_part(self._paths, engine.name)
-                return _Looked(engine.alive(), record.process if record else None)
+                alive = engine.alive()
+                if alive and isinstance(engine, LooksAfter):
+                    engine.look_after()
+                return _Looked(alive, record.process if record else None)
             case Step.APPLY | Step.RETRY:
                 return engine.apply(changes, self._last_good)
             case Step.RECONCILE:

@@ -18,13 +18,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from rempart.engines.haproxy.boot import descriptors_needed
 from rempart.model.base import Value
 from rempart.model.configuration import UNIX_SOCKET_PATH_MAX, Configuration
 from rempart.model.errors import EnvironmentLacks, InvalidInput
 
 SYSTEM_FILE = Path("/etc/rempart/rempart.toml")
 SYSTEM_STATE = Path("/var/lib/rempart")
-FILES_RESERVE = 1_500
 CONNECTIONS_MIN = 100
 HIGH_PORTS: Mapping[str, Mapping[str, int]] = {
     "edge": {"http_port": 8080, "https_port": 8443},
@@ -108,23 +108,20 @@ def what_is_off(configuration: Configuration, *, is_root: bool) -> tuple[str, ..
 
 
 def files_wanted(configuration: Configuration) -> int:
-    """Open files HAProxy may need: two a connection, and what the pool's servers and checks take.
-
-    Twice the prepared sites are counted, because the pool grows with the sites.
-    """
+    """Open files that HAProxy is configured for."""
     edge = configuration.edge
-    return 2 * edge.max_connections + 8 * edge.prepared_sites + FILES_RESERVE
+    return descriptors_needed(edge.max_connections, edge.prepared_sites)
 
 
 def within_limits(configuration: Configuration, open_files: int) -> tuple[Configuration, str | None]:
     """The configuration with as many connections as ``open_files`` allow, and words when that is fewer.
 
-    HAProxy would not start at all otherwise. Raises EnvironmentLacks when too few would be left.
+    Raises EnvironmentLacks when too few would be left.
     """
     if files_wanted(configuration) <= open_files:
         return configuration, None
     edge = configuration.edge
-    connections = (open_files - 8 * edge.prepared_sites - FILES_RESERVE) // 2
+    connections = (open_files - descriptors_needed(0, edge.prepared_sites)) // 2
     if connections < CONNECTIONS_MIN:
         raise EnvironmentLacks(
             "open files",

@@ -60,6 +60,9 @@ class PartCommand:
     mark: Path | None = None
     """Holds the version that the boot file was made for. While it is another one, the part waits a little
     for the node to write the file anew, but starts from the old one rather than not at all."""
+    pid_file: Path | None = None
+    """What the part refuses to start over while any process has the number in it. It is never believed:
+    Start is only given for a part that is gone, so the file is removed unread."""
 
 
 @dataclass(slots=True)
@@ -206,6 +209,9 @@ class Supervisor:
             processes.PART_VARIABLE: name,
         }
         try:
+            if part.pid_file is not None:
+                # Left by kill -9 or a power cut; meanwhile the number may be any other process's.
+                remove_stale(part.pid_file)
             identity = processes.spawn(
                 part.command,
                 log=self._paths.log / f"{name}.log",
@@ -325,6 +331,33 @@ def left_running(paths: StatePaths, name: str) -> tuple[ProcessIdentity, str] | 
         return record.process, record.version
     marked = processes.marked(paths.root, name)
     return (marked, "") if marked is not None else None
+
+
+def remove_stale(pid_file: Path) -> None:
+    """Remove a pid file from a folder that may belong to a less privileged user; EnvironmentLacks when it
+    stays. Only the name in the folder itself goes: nothing is followed, read or believed."""
+    try:
+        folder = os.open(pid_file.parent, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _stale(pid_file, error) from error
+    try:
+        os.unlink(pid_file.name, dir_fd=folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _stale(pid_file, error) from error
+    finally:
+        os.close(folder)
+
+
+def _stale(pid_file: Path, error: OSError) -> EnvironmentLacks:
+    return EnvironmentLacks(
+        str(pid_file),
+        f"the pid file {pid_file} of a dead process cannot be removed: {error.strerror}",
+        hint=f"remove {pid_file}",
+    )
 
 
 def _inherited_environment() -> dict[str, str]:

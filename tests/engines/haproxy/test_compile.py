@@ -372,5 +372,5 @@ def test_privileges_are_given_up_and_sockets_given_away() -> None:
 def test_as_many_visitors_as_there_are_descriptors_for() -> None:
     assert boot.connections_possible(20_000, 1_000, None) == 20_000
     assert boot.connections_possible(20_000, 1_000, 1_000_000) == 20_000
-    assert boot.connections_possible(20_000, 1_000, 20_000) == 8_750
+    assert boot.connections_possible(20_000, 1_000, 20_000) == 9_250
     assert boot.connections_possible(20_000, 1_000, 1_024) == 100

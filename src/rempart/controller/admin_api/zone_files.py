@@ -12,12 +12,14 @@ from rempart.controller.admin_api.answers import (
     Confirm,
     NameServers,
     Wait,
+    every,
     made,
     surroundings_of,
     zone_named,
 )
 from rempart.controller.admin_api.messages import ImportAnswer
 from rempart.controller.assembly import Controller
+from rempart.controller.exporting import with_sites
 from rempart.controller.importing import ZoneImport, carry_out, zone_named_in
 from rempart.model.errors import InvalidInput
 from rempart.model.names import parse_zone_name
@@ -59,9 +61,14 @@ def router(controller: Controller) -> APIRouter:
         zone = zone_named(controller, name)
         surroundings = surroundings_of(controller)
         servers = surroundings.nameservers_of(zone.name)
+        sites = every(
+            lambda page, per_page: controller.intents.sites.list(
+                zone_id=zone.id, page=page, per_page=per_page
+            )
+        )
         return write_zone_file(
             zone.name,
-            controller.intents.records.export(zone.id),
+            with_sites(zone.name, controller.intents.records.export(zone.id), sites),
             # Another name server takes it as it is: a serial it has not seen, and seconds for "automatic".
             soa=Soa(
                 mname=servers[0],

@@ -30,8 +30,6 @@ from rempart.controller.intents import OPERATOR, Written
 from rempart.model.errors import InvalidInput
 from rempart.model.zones import Zone
 
-_SETTINGS = ("dnssec", "ssl", "always_use_https", "flatten_all_cnames")
-
 
 def router(controller: Controller) -> APIRouter:
     """Routes under ``/v1/zones``."""
@@ -105,11 +103,14 @@ def router(controller: Controller) -> APIRouter:
 
 def _edit(controller: Controller, name: str, change: ZoneChange, confirm: str | None) -> Written[Zone]:
     zone = zone_named(controller, name)
-    wanted = change.model_dump(include=set(_SETTINGS), exclude_none=True)
-    return controller.intents.zones.edit(
+    # Only what is given: what another call sets meanwhile stays.
+    return controller.intents.zones.change_settings(
         OPERATOR,
         zone.id,
-        settings=zone.settings.model_copy(update=wanted),
+        dnssec=change.dnssec,
+        ssl=change.ssl,
+        always_use_https=change.always_use_https,
+        flatten_all_cnames=change.flatten_all_cnames,
         paused=change.paused,
         confirm=confirm,
     )

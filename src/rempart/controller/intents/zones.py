@@ -123,6 +123,7 @@ class ZoneIntents:
         ssl: SslMode | None = None,
         always_use_https: bool | None = None,
         flatten_all_cnames: bool | None = None,
+        paused: bool | None = None,
         confirm: str | None = None,
     ) -> Written[Zone]:
         """Change the settings that are given, whatever the others are by then."""
@@ -135,7 +136,10 @@ class ZoneIntents:
         update = {name: value for name, value in given.items() if value is not None}
 
         def changed(zone: Zone) -> Zone:
-            return zone.model_copy(update={"settings": zone.settings.model_copy(update=update)})
+            settings = zone.settings.model_copy(update=update)
+            return zone.model_copy(
+                update={"settings": settings, "paused": zone.paused if paused is None else paused}
+            )
 
         return self._change(actor, zone_id, changed, confirm)
 

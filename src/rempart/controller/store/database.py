@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
 from rempart.controller.store.migrations import upgrade
@@ -37,11 +37,9 @@ class Store:
         self._writing_engine = self._engine.execution_options(writes=True)
         try:
             upgrade(self._engine)
-        except OperationalError as error:
+        except DatabaseError as error:
             self._engine.dispose()
-            raise EnvironmentLacks(
-                "store", str(error.orig).strip(), hint="see store.url in the configuration"
-            ) from error
+            raise _unusable(error, hint="see store.url in the configuration") from error
 
     @classmethod
     def open(cls, configuration: Configuration) -> Store:
@@ -61,16 +59,35 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session that sees one state of the store throughout."""
-        with Session(self._engine) as session, session.begin():
+        """A session that sees one state of the store throughout. EnvironmentLacks when it cannot be used."""
+        with _told_apart(), Session(self._engine) as session, session.begin():
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """The only writing transaction at a time; all or nothing, on disk once left without an exception."""
-        with Session(self._writing_engine, autoflush=True) as session, session.begin():
+        """The only writing transaction at a time; all or nothing, on disk once left without an exception.
+
+        EnvironmentLacks when the store cannot be used: nothing was written.
+        """
+        with _told_apart(), Session(self._writing_engine, autoflush=True) as session, session.begin():
             session.scalars(select(CounterRow).with_for_update()).one()
             yield session
+
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    """A full disk, a spoilt file, a server that is gone: not our fault, and not to be told as one."""
+    try:
+        yield
+    except DatabaseError as error:
+        if isinstance(error, OperationalError) or type(error) is DatabaseError:
+            raise _unusable(error, hint="is its disk full, is the database server up?") from error
+        raise
+
+
+def _unusable(error: DatabaseError, *, hint: str) -> EnvironmentLacks:
+    # The driver's words alone: SQLAlchemy's own would add the statement with its values.
+    return EnvironmentLacks("store", f"the store cannot be used: {str(error.orig).strip()}", hint=hint)
 
 
 def _engine(url: str) -> Engine:
@@ -118,10 +135,16 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _create_private(path: Path) -> None:
-    """SQLite would make the file readable for all; its -wal and -shm files take its mode."""
+    """SQLite would make the file readable for all; its -wal and -shm files take its mode.
+
+    A link is not followed: root opens the store too, in a folder that belongs to the controller's user.
+    """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        path.chmod(0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            os.fchmod(descriptor, 0o600)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise EnvironmentLacks("store", f"{path}: {error.strerror}") from error
 

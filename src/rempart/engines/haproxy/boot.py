@@ -82,8 +82,8 @@ def configuration(
 
 
 def descriptors_needed(connections: int, pool: int) -> int:
-    """File descriptors for so many visitors, their connections to origins, and the health checks."""
-    return 2 * connections + 2 * pool + 500
+    """File descriptors for so many visitors, their connections to origins, and a health check a site."""
+    return 2 * connections + pool + 500
 
 
 def connections_possible(wanted: int, pool: int, descriptors: int | None) -> int:

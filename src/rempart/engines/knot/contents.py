@@ -92,6 +92,7 @@ class Contents:
                 else:
                     session.execute("zone-sign", zone=zone, flags=BLOCKING)
                 tally.commands += 1
+                tally.changed.add(zone)
                 rows = session.read(zone)
             self._commit(session, item, rows, view.under(f"rrset/{item.name}/"), tally)
 

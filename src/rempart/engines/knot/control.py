@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Mapping, Sequence
 
 import dns.dnssec
@@ -20,6 +22,7 @@ from rempart.engines.knot.compile import CONTROL_TIMEOUT_S, catalog_name, local_
 from rempart.engines.knot.contents import Contents
 from rempart.engines.knot.membership import Membership
 from rempart.engines.knot.records import absolute
+from rempart.engines.knot.reminders import Reminders
 from rempart.engines.knot.session import NO_SUCH_ZONE, ControlSession
 from rempart.engines.knot.statistics import Counter, KnotStatistics, statistics
 from rempart.engines.knot.transactions import Tally
@@ -52,6 +55,7 @@ class KnotEngine:
             self._connect, local=local_catalog_name(config), public=catalog_name(config)
         )
         self._contents = Contents(self._connect)
+        self._reminders = Reminders()
 
     def _connect(self, timeout_s: int = CONTROL_TIMEOUT_S) -> ControlSession:
         return ControlSession(self._socket, timeout_s)
@@ -85,6 +89,7 @@ class KnotEngine:
             if item is not None:
                 self._follow_contents(item, None if one.name in moved else one.rrsets, view, tally)
         self._membership.publish((name for name, signed in wanted.items() if signed is not None), tally)
+        self._remember_to_remind(view, tally)
         return _report(tally)
 
     def reconcile(self, view: ItemView) -> ApplyReport:
@@ -101,7 +106,22 @@ class KnotEngine:
         for item in items:
             self._follow_contents(item, None, view, tally)
         self._membership.publish(wanted, tally, all_there_are=True)
+        self._remember_to_remind(view, tally)
         return _report(tally)
+
+    def look_after(self) -> None:
+        """Notify secondaries once more of what changed a while ago. Raises EnvironmentLacks."""
+        zones = self._reminders.take(time.monotonic())
+        if not zones:
+            return
+        with self._connect() as session:
+            for zone in zones:
+                with contextlib.suppress(EngineRefused):  # it is gone meanwhile
+                    session.execute("zone-notify", zone=zone)
+
+    def _remember_to_remind(self, view: ItemView, tally: Tally) -> None:
+        if tally.changed and any(True for _ in view.under("secondary/")):
+            self._reminders.changed(tally.changed, time.monotonic())
 
     def _zone(self, item: object, tally: Tally) -> ZoneItem | None:
         """``item`` when it is a zone that can be served."""

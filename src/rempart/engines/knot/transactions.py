@@ -19,6 +19,8 @@ class Tally:
     commands: int = 0
     refusals: list[Refusal] = field(default_factory=list)
     pending: bool = False
+    changed: set[str] = field(default_factory=set)
+    """Zones (absolute) whose serial has grown."""
 
     def refuse(self, key: str, reason: str) -> None:
         self.refusals.append(Refusal(key=key, reason=reason))
@@ -51,6 +53,7 @@ def commit(
         failure = _attempt(session, zone, soa, changes)
     if failure is None:
         tally.commands += 1
+        tally.changed.add(zone)
         return True
     if soa is not None:
         if not changes:

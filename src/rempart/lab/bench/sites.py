@@ -49,9 +49,10 @@ def run(sizes: Sequence[int] = SIZES, changes: int = 15, progress: Progress = la
             for part, used in parts.items()
         ]
         bars.append(at_most(f"site added, live at the edge: {size} sites, ms", LIVE_AT_MOST_MS, added[size]))
-    least, most = added[min(sizes)], added[max(sizes)]
-    flat = most / least if least and most else None
-    bars.append(at_most(f"{max(sizes)} sites ÷ {min(sizes)} sites", FLAT_AT_MOST, flat))
+    if len(added) > 1:
+        least, most = added[min(sizes)], added[max(sizes)]
+        flat = most / least if least and most else None
+        bars.append(at_most(f"{max(sizes)} sites ÷ {min(sizes)} sites", FLAT_AT_MOST, flat))
     return BenchReport(bench="sites", rows=tuple(rows), bars=tuple(bars))
 
 
