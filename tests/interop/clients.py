@@ -34,7 +34,12 @@ def new_token(instance: Instance, *arguments: str) -> str:
 
 
 def run(
-    command: list[str], environment: Mapping[str, str], *, check: bool = True, seconds: float = 90
+    command: list[str],
+    environment: Mapping[str, str],
+    *,
+    check: bool = True,
+    seconds: float = 90,
+    folder: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """A client's run; its words are in the failure."""
     done = subprocess.run(
@@ -43,6 +48,7 @@ def run(
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
+        cwd=folder,
         timeout=seconds,
         check=False,
     )

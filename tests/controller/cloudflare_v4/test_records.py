@@ -93,7 +93,7 @@ def test_what_clients_send_for_the_same(client: Client, body: dict[str, Any]) ->
 
 
 def test_numbers_as_text_in_data(client: Client) -> None:
-    body = {"type": "CAA", "name": "@", "content": None, "ttl": "300"}
+    body: dict[str, Any] = {"type": "CAA", "name": "@", "content": None, "ttl": "300"}
     body |= {"data": {"flags": "0", "tag": "issue", "value": "letsencrypt.org"}}
     assert client.ok("POST", f"/zones/{client.zone()}/dns_records", json=body)["data"]["flags"] == 0
 

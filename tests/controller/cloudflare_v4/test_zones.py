@@ -135,14 +135,14 @@ def test_settings(client: Client) -> None:
     items = [{"id": "ssl", "value": "off"}, {"id": "brotli", "value": "on"}]
     client.refused(400, "PATCH", path, json={"items": items})
     assert client.ok("GET", f"{path}/ssl")["value"] == "strict"
-    for name, value in (
+    for name, wrong in (
         ("ssl", "maybe"),
         ("ssl", None),
         ("ssl", ["full"]),
         ("brotli", "on"),
         ("brotli", "off"),
     ):
-        client.refused(400, "PATCH", f"{path}/{name}", json={"value": value})
+        client.refused(400, "PATCH", f"{path}/{name}", json={"value": wrong})
     for method in ("GET", "PATCH"):
         assert client.refused(404, method, f"{path}/nothing", json={"value": 1})["code"] == 7003
     assert client.ok("GET", f"/zones/{zone}/dns_settings")["flatten_all_cnames"] is True
