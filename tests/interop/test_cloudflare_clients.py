@@ -155,7 +155,7 @@ OCTODNS_ZONE = """\
   - type: TXT
     values:
       - v=spf1 -all
-      - 'a "quoted" word\\; and more'
+      - v=DKIM1\\; k=rsa\\; p=abc
       - {long}
 www:
   - type: A

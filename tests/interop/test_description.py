@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -26,7 +27,7 @@ CHECKS = (
 
 @pytest.fixture
 def instance() -> Iterator[Instance]:
-    settings = {
+    settings: dict[str, dict[str, Any]] = {
         "api": {"requests_per_token": 0, "requests_per_address": 0},
         "dns": {"resolvers": ["127.0.0.1@9"]},  # nothing answers there, and at once
     }
