@@ -1,4 +1,4 @@
-"""A supervisor over four small processes: ``python -m tests.node.supervise STATE VERSION``.
+"""A supervisor over four small processes: ``python -m tests.node.supervise STATE VERSION [marked]``.
 
 The parts stand for their engines only in that they live, ignore or take signals, and die; everything about
 supervising them is real.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rempart.model.configuration import Configuration
 from rempart.node import logs, state_folders
-from rempart.node.parts import take_lock
+from rempart.node.parts import settings_mark, take_lock
 from rempart.node.supervisor import PartCommand, Supervisor
 
 LIVE = """
@@ -27,7 +27,7 @@ while True:
 """
 
 
-def main(state: Path, version: str) -> None:
+def main(state: Path, version: str, marked: bool) -> None:
     configuration = Configuration(state=state)
     logs.configure()
     state_folders.prepare(configuration, is_root=False)
@@ -36,7 +36,8 @@ def main(state: Path, version: str) -> None:
 
     def part(name: str, boot_file: Path | None = None) -> PartCommand:
         used = "engine" if boot_file else version
-        return PartCommand((sys.executable, "-c", LIVE, str(state), name), used, boot_file)
+        mark = settings_mark(configuration.paths, name) if boot_file and marked else None
+        return PartCommand((sys.executable, "-c", LIVE, str(state), name), used, boot_file, mark=mark)
 
     paths = configuration.paths
     commands = {
@@ -49,4 +50,4 @@ def main(state: Path, version: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), sys.argv[2], "marked" in sys.argv[3:])

@@ -8,7 +8,7 @@ import pytest
 
 from rempart.model.configuration import Configuration, UsersSection
 from rempart.model.errors import EnvironmentLacks
-from rempart.node.state_folders import folders, hand_over, prepare, prepare_keys
+from rempart.node.state_folders import Owners, folders, hand_over, prepare, prepare_keys
 from rempart.snapshot.items import Delta
 from rempart.snapshot.signing import private_key, public_key, sign, verify
 
@@ -41,6 +41,48 @@ def test_keys_are_made_once_and_the_public_one_is_mended(state: Path) -> None:
     prepare_keys(paths, owners)
     assert (paths.controller / "feed.key").read_bytes() == secret
     assert verify(signed, public_key(paths.feed_public_key.read_bytes())) == delta
+
+
+def test_what_a_part_has_put_in_the_place_of_a_key_leads_nowhere_and_holds_nobody_up(
+    state: Path, tmp_path: Path
+) -> None:
+    configuration = Configuration(state=state)
+    paths = configuration.paths
+    owners = prepare(configuration, is_root=False)
+    prepare_keys(paths, owners)
+    good = paths.feed_public_key.read_bytes()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(good)
+
+    paths.feed_public_key.unlink()
+    os.mkfifo(paths.feed_public_key)
+    prepare_keys(paths, owners)
+    assert paths.feed_public_key.read_bytes() == good
+
+    paths.feed_public_key.unlink()
+    paths.feed_public_key.symlink_to(elsewhere)
+    prepare_keys(paths, owners)
+    assert not paths.feed_public_key.is_symlink()
+
+    secret = paths.controller / "feed.key"
+    secret.rename(tmp_path / "feed.key")
+    for plant in (
+        lambda: os.mkfifo(secret),
+        lambda: secret.symlink_to(tmp_path / "feed.key"),
+        lambda: secret.write_text("no key"),
+    ):
+        plant()
+        with pytest.raises(EnvironmentLacks, match=r"feed\.key"):
+            prepare_keys(paths, owners)
+        secret.unlink()
+
+
+def test_only_root_writes_where_root_makes_haproxys_sockets(state: Path) -> None:
+    paths = Configuration(state=state).paths
+    owners = Owners(controller=(1001, 1001), node=(1002, 1002), haproxy=(1003, 1003), knot=(1004, 1004))
+    made = {folder.path: folder for folder in folders(paths, owners)}
+    sockets = made[paths.haproxy_socket.parent]
+    assert (sockets.owner, sockets.group, sockets.mode) == (os.geteuid(), 1003, 0o750)
 
 
 def test_a_link_in_place_of_a_folder_is_refused(state: Path, tmp_path: Path) -> None:

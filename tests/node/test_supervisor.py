@@ -13,10 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rempart.model.configuration import StatePaths
+from rempart.model.configuration import Configuration, StatePaths
 from rempart.model.errors import EnvironmentLacks
-from rempart.node.parts import PARTS, read_part, read_parts, supervisor_pid
-from rempart.node.supervisor import remove_stale
+from rempart.node import state_folders
+from rempart.node.parts import PARTS, read_part, read_parts, settings_mark, supervisor_pid
+from rempart.node.processes import PART_VARIABLE, STATE_VARIABLE
+from rempart.node.supervisor import left_running, remove_stale
 from tests.node.conftest import eventually
 
 Begin = Callable[..., subprocess.Popen[bytes]]
@@ -27,10 +29,10 @@ def begin(state: Path) -> Iterator[Begin]:
     """Starts a supervisor over the state folder."""
     with ExitStack() as stack:
 
-        def start(version: str = "1") -> subprocess.Popen[bytes]:
+        def start(version: str = "1", *, mark: bool = False) -> subprocess.Popen[bytes]:
             with (state.parent / "supervisor.log").open("ab") as log:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "tests.node.supervise", str(state), version],
+                    [sys.executable, "-m", "tests.node.supervise", str(state), version, *["marked"] * mark],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -244,3 +246,40 @@ def test_what_lies_in_the_place_of_a_pid_file_and_cannot_go_is_said(tmp_path: Pa
     with pytest.raises(EnvironmentLacks) as raised:
         remove_stale(stale)
     assert str(stale) in str(raised.value)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_stranger_with_a_parts_environment_is_not_taken_for_it(state: Path) -> None:
+    """Anybody on the machine can start a process with any environment."""
+    configuration = Configuration(state=state)
+    state_folders.prepare(configuration, is_root=True)
+    environment = {STATE_VARIABLE: str(state), PART_VARIABLE: "knot"}
+
+    def posing(user: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(["/usr/bin/sleep", "600"], env=environment, user=user, cwd="/")
+
+    with posing("nobody") as stranger:
+        try:
+            assert left_running(configuration.paths, "knot") is None
+        finally:
+            stranger.kill()
+    with posing(configuration.users.knot) as own:
+        try:
+            left = left_running(configuration.paths, "knot")
+            assert left is not None
+            assert left[0].pid == own.pid
+        finally:
+            own.kill()
+
+
+@pytest.mark.slow
+def test_the_supervisor_does_not_wait_for_what_the_node_has_put_in_place_of_a_mark(
+    begin: Begin, paths: StatePaths
+) -> None:
+    begin(mark=True)
+    eventually(lambda: paths.run.exists() and paths.node.exists())
+    os.mkfifo(settings_mark(paths, "knot"))
+    boot_files(paths)
+    # It goes on with the others meanwhile, and with the old boot file in the end.
+    up(paths)

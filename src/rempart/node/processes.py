@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -123,9 +123,10 @@ def reap() -> dict[int, int]:
         ended[pid] = os.waitstatus_to_exitcode(status)
 
 
-def marked(state: Path, part: str) -> ProcessIdentity | None:
+def marked(state: Path, part: str, users: Collection[int]) -> ProcessIdentity | None:
     """A process of this part and state folder that no record was written of, found by its environment.
 
+    Anybody can give a process an environment, so only those that run as one of ``users`` count.
     This closes the moment between starting a part and writing its record. Of a process and its children
     (HAProxy's master and workers) the eldest is meant.
     """
@@ -133,6 +134,8 @@ def marked(state: Path, part: str) -> ProcessIdentity | None:
     family: dict[int, int] = {}
     for process in psutil.process_iter():
         try:
+            if process.uids().real not in users:
+                continue
             environment = process.environ()
             if wanted.items() <= environment.items() and process.status() != psutil.STATUS_ZOMBIE:
                 family[process.pid] = process.ppid()

@@ -7,6 +7,7 @@ users, who may be compromised; so root opens them without following links and ch
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from rempart.node.parts import parts_folder
 from rempart.node.privileges import primary_group_id, user_id
 from rempart.snapshot.signing import new_key_pair, private_key
 
+PLAIN_BYTES_MAX = 65_536
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
@@ -77,7 +79,8 @@ def folders(paths: StatePaths, owners: Owners) -> tuple[Folder, ...]:
         Folder(paths.run / "controller", owners.controller[0], node_group, 0o2710),
         # HAProxy's workers, no longer root, send their log lines to the node's socket in here.
         Folder(paths.run / "node", node_user, owners.haproxy[1], 0o2750),
-        Folder(paths.run / "haproxy", *owners.haproxy, 0o750),
+        # HAProxy makes its sockets as root and gives them away by name: nobody else may write here.
+        Folder(paths.run / "haproxy", root[0], owners.haproxy[1], 0o750),
         # knotd makes its socket while it still is root.
         Folder(paths.run / "knot", *owners.knot, 0o2750),
     )
@@ -112,17 +115,45 @@ def prepare_keys(paths: StatePaths, owners: Owners) -> None:
     Made at the first start. The public half is written again whenever it does not fit the private one.
     """
     secret = paths.controller / "feed.key"
-    if not secret.exists():
+    try:
+        private_pem = read_plain(secret)
+    except FileNotFoundError:
         private_pem, _ = new_key_pair()
         _write_new(secret, private_pem, *owners.controller, 0o600)
-    public_pem = (
-        private_key(secret.read_bytes())
-        .public_key()
-        .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    )
+    except OSError as error:
+        raise _unreadable(secret, error.strerror or str(error)) from error
+    try:
+        key = private_key(private_pem)
+    except ValueError as error:
+        raise _unreadable(secret, "it holds no Ed25519 key") from error
+    public_pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     known = paths.feed_public_key
-    if known.is_symlink() or not known.exists() or known.read_bytes() != public_pem:
+    try:
+        fits = read_plain(known) == public_pem
+    except OSError:
+        fits = False
+    if not fits:
         _write_new(known, public_pem, *owners.node, 0o600)
+
+
+def read_plain(path: Path) -> bytes:
+    """A short file in a folder of a less privileged user: OSError when it is anything but a plain file.
+
+    No link is followed, nothing waits for the other end of a pipe, and PLAIN_BYTES_MAX is all that is read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a plain file", str(path))
+        return os.read(descriptor, PLAIN_BYTES_MAX)
+    finally:
+        os.close(descriptor)
+
+
+def _unreadable(path: Path, reason: str) -> EnvironmentLacks:
+    return EnvironmentLacks(
+        str(path), f"{path} cannot be used: {reason}", hint="put it back, or remove it: a new one is made"
+    )
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -27,6 +27,7 @@ from rempart.node import processes, supervision
 from rempart.node.logs import keep_bounded, last_lines
 from rempart.node.parts import CONTROLLER, HAPROXY, KNOT, NODE, PARTS, PartState, read_part, write_part
 from rempart.node.processes import ProcessIdentity
+from rempart.node.state_folders import read_plain
 from rempart.node.supervision import PartRule, Phase, StopStep
 
 BOOT_FILE_POLL_SECONDS = 0.1
@@ -168,8 +169,9 @@ class Supervisor:
         if part.mark is None or time.monotonic() - self._began >= OLD_BOOT_FILE_SECONDS:
             return True
         try:
-            return part.mark.read_text() == part.version
-        except (OSError, UnicodeDecodeError):
+            # The node's file: whatever it has put there, reading it must not hold the supervisor up.
+            return read_plain(part.mark) == part.version.encode()
+        except OSError:
             return False
 
     def _signalled(self, wake: socket.socket) -> None:
@@ -329,8 +331,22 @@ def left_running(paths: StatePaths, name: str) -> tuple[ProcessIdentity, str] | 
     record = read_part(paths, name)
     if record is not None and record.process is not None:
         return record.process, record.version
-    marked = processes.marked(paths.root, name)
+    marked = processes.marked(paths.root, name, _users_of(paths, name))
     return (marked, "") if marked is not None else None
+
+
+def _users_of(paths: StatePaths, name: str) -> frozenset[int]:
+    """Who a part's process may run as: whoever starts it, and whom it becomes, as its folder says."""
+    folder = {
+        CONTROLLER: paths.controller,
+        NODE: paths.node,
+        HAPROXY: paths.run,  # its master stays who started it
+        KNOT: paths.knot_db,
+    }[name]
+    try:
+        return frozenset({os.geteuid(), folder.stat(follow_symlinks=False).st_uid})
+    except OSError:
+        return frozenset({os.geteuid()})
 
 
 def remove_stale(pid_file: Path) -> None:

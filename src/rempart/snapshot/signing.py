@@ -68,7 +68,10 @@ def verify(signed: SignedDelta, key: Ed25519PublicKey) -> Delta:
     try:
         delta = Delta.model_validate_json(payload)
     except ValidationError as error:
-        raise InvalidInput(str(error), field="delta schema") from error
+        # Where and what, but never the input itself: it may be a private key, and this goes into a log.
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InvalidInput(f"{where}: {first['msg']}", field="delta schema") from None
     if delta.schema_version != SCHEMA_VERSION:
         raise InvalidInput(
             f"version {delta.schema_version}, this node knows {SCHEMA_VERSION}",
