@@ -148,6 +148,11 @@ class StatePaths(Value):
         return self.controller / "store.sqlite"
 
     @property
+    def root_certificate(self) -> Path:
+        """The readable copy of the local CA's certificate (PEM)."""
+        return self.root / "local-ca.pem"
+
+    @property
     def node(self) -> Path:
         return self.root / "node"
 
