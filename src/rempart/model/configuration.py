@@ -15,6 +15,8 @@ UNIX_SOCKET_PATH_MAX = 107
 
 
 def _address(text: str) -> str:
+    if "%" in text:
+        raise ValueError("an address with a zone index cannot be used here")
     return str(ipaddress.ip_address(text))
 
 
