@@ -204,6 +204,14 @@ def test_zone_by_zone(api: Api) -> None:
     assert api.ok("GET", "/v1/zones")["zones"] == []
 
 
+@pytest.mark.parametrize("address", ["fe80::1%eth0", "2001:db8::1%x y", '2001:db8::1%"\nserver:'])
+def test_an_address_with_a_zone_index_is_none(api: Api, address: str) -> None:
+    """Whatever stands after the percent sign would find its way into generated configuration."""
+    origin = {"host": address, "port": 80}
+    assert "origins" in api.refused(400, "POST", "/v1/sites", json=site(origins=[origin]))["field"]
+    assert api.refused(400, "POST", "/v1/secondaries", json={"address": address})["field"] == "address"
+
+
 def test_two_edits_at_once_lose_nothing(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between looking a zone up and changing it, somebody else changes another setting."""
     api.ok("POST", "/v1/zones", json={"name": "example.org"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -71,6 +72,34 @@ def test_readable_copy(tmp_path: Path) -> None:
     assert where == root_certificate(paths)
     assert where.read_text() == authority.root_pem
     assert stat.S_IMODE(where.stat().st_mode) == 0o644
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_the_readable_copy_is_written_where_only_root_makes_files(tmp_path: Path) -> None:
+    """As the controller finds it: the folder is root's, the file was made for its user."""
+    paths = StatePaths(root=tmp_path / "state")
+    authority = LocalCa.open(tmp_path / "ca", NOW)
+    paths.root.mkdir(mode=0o755)
+    root_certificate(paths).touch(0o644)
+    os.chown(root_certificate(paths), 65534, 65534)
+    for folder in (tmp_path, *list(tmp_path.parents)[:-2]):
+        folder.chmod(folder.stat().st_mode | 0o011)
+    os.seteuid(65534)
+    try:
+        authority.publish_root(paths)
+    finally:
+        os.seteuid(0)
+    assert root_certificate(paths).read_text() == authority.root_pem
+    assert root_certificate(paths).stat().st_uid == 65534
+
+    root_certificate(paths).unlink()
+    os.seteuid(65534)
+    try:
+        with pytest.raises(EnvironmentLacks, match="rempart up"):
+            authority.publish_root(paths)
+    finally:
+        os.seteuid(0)
 
 
 @pytest.mark.parametrize("damage", ["remove", "garbage", "foreign"])

@@ -98,6 +98,7 @@ def test_supervisor_killed_and_the_next_one_adopts(instance: Instance) -> None:
         before = {part: instance.pid(part) for part in ("haproxy", "knot", "node", "controller")}
         instance.kill_supervisor()
         time.sleep(1)
+        assert "nobody watches" in instance.cli("status", check=False).stderr
         # With nobody watching, a change is still taken: controller, node and engines need no supervisor.
         instance.cli("record", "add", "example.org", "unwatched", "A", "192.0.2.1")
         assert address_of(instance.ports, "unwatched.example.org") == ["192.0.2.1"]

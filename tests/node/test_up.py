@@ -232,6 +232,24 @@ def test_the_node_may_use_the_feed_and_neither_the_admin_socket_nor_the_keys(ins
 
 @as_root
 @pytest.mark.root
+def test_root_touches_nothing_that_the_controllers_user_puts_in_its_folder(instance: Instance) -> None:
+    """The controller ends and is started again by root at the will of whoever has taken it over."""
+    instance.start()
+    paths = instance.configuration.paths
+    precious = instance.folder / "precious"
+    precious.write_bytes(b"")
+    precious.chmod(0o644)
+    for name in ("store.sqlite", "store.sqlite-wal", "store.sqlite-shm"):
+        (paths.controller / name).unlink(missing_ok=True)
+        (paths.controller / name).symlink_to(precious)
+    os.kill(instance.pid("controller"), signal.SIGKILL)
+    eventually(lambda: (part := read_part(paths, "controller")) is not None and part.starts > 2, seconds=30)
+    found = precious.stat()
+    assert (found.st_uid, found.st_size, found.st_mode & 0o777) == (0, 0, 0o644)
+
+
+@as_root
+@pytest.mark.root
 def test_it_works_from_a_folder_that_only_root_can_enter(instance: Instance) -> None:
     """Everything that is imported, ours and the libraries', lies under a folder with mode 700."""
     private = instance.folder / "private"

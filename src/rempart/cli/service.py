@@ -1,7 +1,7 @@
 """``rempart service``: the processes that ``rempart up`` starts. Not for people, so it is hidden.
 
-As root the process first does what needs root: it reads its configuration, the controller brings its store up
-to date. Then it becomes its user for good.
+As root the process first reads what only root may: its configuration, and its own code where that lies in a
+closed folder. Then it becomes its user for good, before it touches anything in a folder of that user.
 """
 
 from __future__ import annotations
@@ -31,9 +31,11 @@ def controller(resolved: Path) -> None:
     """The controller: store, admin API, feed."""
     configuration = _read(resolved).configuration
     from rempart.controller.service import prepare, run
+    from rempart.controller.store.migrations import history
 
+    history()
+    _leave_root(configuration.users.controller)
     prepare(configuration)
-    _leave_root(configuration.users.controller, owned=configuration.paths.controller)
     run(configuration)
 
 
@@ -59,12 +61,9 @@ def _read(file: Path) -> Resolved:
     return Resolved.model_validate_json(file.read_bytes())
 
 
-def _leave_root(user: str, *, groups: Iterable[str] = (), owned: Path | None = None) -> None:
-    from rempart.node import privileges, state_folders
+def _leave_root(user: str, *, groups: Iterable[str] = ()) -> None:
+    from rempart.node import privileges
 
     if os.geteuid() == 0:
-        if owned is not None:
-            # What was made on the way, a new store for one, belongs to whoever works with it.
-            state_folders.hand_over(owned, (privileges.user_id(user), privileges.primary_group_id(user)))
         privileges.become(user, [privileges.primary_group_id(name) for name in groups])
     privileges.harden()

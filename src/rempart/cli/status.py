@@ -14,7 +14,7 @@ from rempart.controller.admin_api.messages import ControllerStatus, NodeView
 from rempart.controller.reports import ItemRefusal, Lag
 from rempart.model.base import Value
 from rempart.model.errors import RempartError
-from rempart.node.parts import PARTS, PartState, read_parts
+from rempart.node.parts import PARTS, PartState, read_parts, supervisor_pid
 
 
 class PartView(Value):
@@ -35,7 +35,7 @@ class Status(Value):
     """Everything that ``rempart status --json`` prints."""
 
     ok: bool
-    """Every part is up, the controller answers, a node is connected and follows, nothing was refused."""
+    """Every part is up and watched, the controller answers, a node is connected, nothing was refused."""
     problems: tuple[str, ...]
     parts: tuple[PartView, ...]
     controller: ControllerStatus | None
@@ -47,9 +47,10 @@ class Status(Value):
 @pass_session
 def status(session: Session, as_json: bool) -> None:
     """What runs, what follows, what was refused, what is off. Exit status 1 when something is not right."""
-    parts = read_parts(session.configuration.paths)
+    paths = session.configuration.paths
+    parts = read_parts(paths)
     known, words = asked(session)
-    found = judged(parts, known, words)
+    found = judged(parts, known, words, watched=supervisor_pid(paths) is not None)
     if as_json:
         document(found.model_dump(mode="json"))
     else:
@@ -69,10 +70,15 @@ def asked(session: Session) -> tuple[ControllerStatus | None, str]:
         return None, str(error)
 
 
-def judged(parts: tuple[PartState, ...], known: ControllerStatus | None, words: str) -> Status:
-    """What to make of it. Pure."""
+def judged(
+    parts: tuple[PartState, ...], known: ControllerStatus | None, words: str, *, watched: bool
+) -> Status:
+    """What to make of it. ``watched``: a supervisor runs. Pure."""
     up = {part.name for part in parts if part.up}
-    problems = [f"{name} is {_phase(parts, name)}" for name in PARTS if name not in up]
+    problems = ["nobody watches over the parts: start rempart up, it takes over what runs"] * (
+        bool(up) and not watched
+    )
+    problems += [f"{name} is {_phase(parts, name)}" for name in PARTS if name not in up]
     off: tuple[str, ...] = ()
     if known is None:
         problems.append(words)

@@ -41,7 +41,7 @@ COMMON_NAME_MAX = 64
 
 def root_certificate(paths: StatePaths) -> Path:
     """The readable copy of the root's certificate (PEM)."""
-    return paths.root / "local-ca.pem"
+    return paths.root_certificate
 
 
 def needs_renewal(not_before: datetime, not_after: datetime, now: datetime) -> bool:
@@ -103,7 +103,11 @@ class LocalCa:
         """Write the readable copy; returns where. Leaves an equal one alone."""
         copy = root_certificate(paths)
         if not copy.exists() or copy.read_text("ascii") != self.root_pem:
-            _write(copy, self.root_pem.encode(), mode=0o644)
+            content = self.root_pem.encode()
+            try:
+                _write(copy, content, mode=0o644)
+            except PermissionError:
+                _overwrite(copy, content)  # the folder is root's, the file was made for us
         return copy
 
     def issue(self, hosts: tuple[str, ...], now: datetime) -> tuple[Certificate, str]:
@@ -196,3 +200,17 @@ def _write(path: Path, content: bytes, *, mode: int) -> None:
     finally:
         os.close(handle)
     temporary.replace(path)
+
+
+def _overwrite(path: Path, content: bytes) -> None:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
+        try:
+            os.write(handle, content)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise EnvironmentLacks(
+            str(path), f"{path} cannot be written: {error.strerror}", hint="rempart up makes it writable"
+        ) from error

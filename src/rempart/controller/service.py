@@ -1,8 +1,7 @@
 """The controller's process: store, admin API, feed, Cloudflare's API, background tasks.
 
-`prepare` runs first, with the rights the process was started with: it makes whatever must exist and imports
-nothing later. `run` then serves until SIGTERM or SIGINT. A second controller on the same state folder waits
-for the first to end, then gives up.
+`prepare` runs first and makes whatever must exist. `run` then serves until SIGTERM or SIGINT. A second
+controller on the same state folder waits for the first to end, then gives up.
 """
 
 from __future__ import annotations
@@ -36,8 +35,7 @@ _log = structlog.get_logger("controller")
 def prepare(configuration: Configuration) -> None:
     """Bring the store up to date, make the local CA, publish its root. Applying it twice changes nothing.
 
-    May run as root before the process becomes its user; the caller hands over what is made in the
-    controller's folder. EnvironmentLacks when something is missing.
+    EnvironmentLacks when something is missing.
     """
     with hold(configuration.paths, seconds=LOCK_WAIT_S):
         Store.open(configuration).close()

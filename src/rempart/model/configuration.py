@@ -15,6 +15,8 @@ UNIX_SOCKET_PATH_MAX = 107
 
 
 def _address(text: str) -> str:
+    if "%" in text:
+        raise ValueError("an address with a zone index cannot be used here")
     return str(ipaddress.ip_address(text))
 
 
@@ -160,6 +162,11 @@ class StatePaths(Value):
     @property
     def store(self) -> Path:
         return self.controller / "store.sqlite"
+
+    @property
+    def root_certificate(self) -> Path:
+        """The readable copy of the local CA's certificate (PEM)."""
+        return self.root / "local-ca.pem"
 
     @property
     def node(self) -> Path:

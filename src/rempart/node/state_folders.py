@@ -101,6 +101,8 @@ def prepare(configuration: Configuration, *, is_root: bool) -> Owners:
             # The operator's offline commands run as root and may have made files in here.
             hand_over(paths.controller, owners.controller)
         _make_file(paths.log / "edge.log", *owners.node, 0o640)
+        # The local CA's certificate, for everybody to read; the controller may not make files here.
+        _make_file(paths.root_certificate, *owners.controller, 0o644)
     except OSError as error:
         raise EnvironmentLacks(
             str(error.filename or paths.root),

@@ -162,9 +162,10 @@ def joined(found: Iterable[Found]) -> Found:
 
 
 def is_address(text: str) -> bool:
-    """True for an IPv4 or IPv6 address in text form."""
+    """True for an IPv4 or IPv6 address in text form, without a zone index (``%eth0``): that means something
+    on one machine only, and Python lets any characters at all stand in it."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
         return False
-    return True
+    return "%" not in text

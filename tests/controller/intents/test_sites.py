@@ -97,14 +97,24 @@ def test_the_operator_may_name_loopback_and_others_may_not(intents: Intents) -> 
     assert [one.address for one in site_item(intents, "www.example.org").origins] == ["127.0.0.1", "::1"]
 
 
-def test_an_unproxied_address_is_a_conflict(intents: Intents, store: Store) -> None:
+@pytest.mark.parametrize(("kind", "content"), [("CNAME", "example.net"), ("A", "192.0.2.80")])
+def test_the_address_that_a_name_had_becomes_proxied(intents: Intents, kind: str, content: str) -> None:
     zone = intents.zones.create(OPERATOR, "example.org").value
-    draft = RecordDraft.model_validate({"type": "CNAME", "name": "www", "content": "example.net"})
-    intents.records.create(OPERATOR, zone.id, draft)
-    before = dump(store)
-    with pytest.raises(Conflict, match="unproxied CNAME"):
-        intents.sites.add(OPERATOR, "www.example.org", (origin(),))
-    assert dump(store) == before
+    draft = RecordDraft.model_validate({"type": kind, "name": "www", "content": content, "ttl": 3600})
+    record = intents.records.create(OPERATOR, zone.id, draft).value
+    intents.sites.add(OPERATOR, "www.example.org", (origin(),))
+    after = intents.records.get(zone.id, record.id)
+    assert (after.proxied, after.ttl, after.content) == (True, 1, content)
+    assert site_item(intents, "www.example.org").origins[0].address == origin().host
+
+
+def test_a_zone_file_from_elsewhere_names_the_sites_old_address(intents: Intents) -> None:
+    site = intents.sites.add(OPERATOR, "www.example.org", (origin(),)).value
+    draft = RecordDraft.model_validate({"type": "A", "name": "www", "content": "192.0.2.80"})
+    written = intents.records.import_drafts(OPERATOR, site.zone_id, [draft])
+    assert written.value.added == 1
+    assert [one.proxied for one in intents.records.export(site.zone_id)] == [True]
+    assert site_item(intents, "www.example.org").origins[0].address == origin().host
 
 
 def test_changing_changes_what_is_given(intents: Intents, clock: Clock) -> None:

@@ -130,6 +130,8 @@ def test_notify_comes_from_the_address_secondaries_know() -> None:
         ("tsig_secret", "not base 64"),
         ("tsig_secret", 'QQ=="'),
         ("port", 0),
+        ("address", "not an address"),
+        ("address", 'fe80::1%"\nserver:'),
     ],
 )
 def test_a_bad_secondary_is_refused_with_its_field(field: str, value: object) -> None:

@@ -18,7 +18,7 @@ from rempart.controller.store import views
 from rempart.controller.store.tables import RecordRow, SiteRow
 from rempart.model.coexistence import check_coexistence
 from rempart.model.errors import Conflict, InvalidInput, NotFound
-from rempart.model.records import PROXIABLE, Record, RecordFields, RecordType
+from rempart.model.records import PROXIABLE, TTL_AUTO, Record, RecordFields, RecordType
 from rempart.model.zones import SslMode, Zone
 
 RECORDS_PER_NAME_MAX = 500
@@ -117,6 +117,20 @@ class ZoneRecords:
         self._write.touch(self._zone, after.name)
         return after
 
+    def behind_sites(self, parsed: Iterable[RecordFields]) -> list[RecordFields]:
+        """``parsed`` as a whole zone is taken in: addresses of names that are sites here become proxied.
+
+        An export from elsewhere names each site's old address; refusing it would refuse the zone.
+        """
+        taken = list(parsed)
+        self.read(fields.name for fields in taken)
+        return [
+            fields.model_copy(update={"proxied": True, "ttl": TTL_AUTO})
+            if fields.name in self._sites and fields.type in PROXIABLE
+            else fields
+            for fields in taken
+        ]
+
     def remove(self, record: Record) -> None:
         del self._at[record.name][record.id]
         self._removed.add(record.id)
@@ -166,6 +180,8 @@ class ZoneRecords:
         """A proxied address is an origin; whoever writes it must be allowed to name it."""
         if not fields.proxied or fields.type not in (RecordType.A, RecordType.AAAA):
             return
+        if fields.name in self._sites:
+            return  # The site's own origins are used; a compilation without the site checks again.
         if before is not None and before.proxied and before.content == fields.content:
             return
         port = 443 if self._zone.settings.ssl in (SslMode.FULL, SslMode.STRICT) else 80

@@ -111,7 +111,8 @@ class RecordIntents:
     ) -> Written[Imported]:
         """Add the drafts that the zone does not have yet; with ``replace``, make it have exactly these.
 
-        Without ``replace`` a record that is there already keeps its settings. Raises the first draft's error
+        Without ``replace`` a record that is there already keeps its settings. Addresses of names that are
+        sites here become proxied. Raises the first draft's error
         with its number in the field; then nothing was changed.
         """
         parsed = []
@@ -127,6 +128,7 @@ class RecordIntents:
                 ) from error
         with self._context.writing(actor) as write:
             zone, records = _opened(write, zone_id)
+            parsed = records.behind_sites(parsed)
             value = _replace_all(records, parsed) if replace else _add_missing(records, parsed)
             return _settled(
                 write,

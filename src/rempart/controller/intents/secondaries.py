@@ -17,6 +17,7 @@ from rempart.controller.store.tables import SecondaryRow, ZoneRow
 from rempart.model.errors import Conflict, InvalidInput, NotFound
 from rempart.model.names import parse_hostname
 from rempart.model.zones import Secondary
+from rempart.snapshot.following import is_address
 from rempart.snapshot.items import SecondaryItem
 
 TSIG_ALGORITHM = "hmac-sha256"
@@ -49,10 +50,9 @@ class SecondaryIntents:
     ) -> Written[SecondaryKey]:
         """A new secondary with a TSIG key of its own. With ``ns_name`` it is named in every zone's NS RRset,
         which needs confirmation once there are zones."""
-        try:
-            address = str(ipaddress.ip_address(address))
-        except ValueError as error:
-            raise InvalidInput("not an IP address", field="address") from error
+        if not is_address(address):
+            raise InvalidInput("not an IP address", field="address")
+        address = str(ipaddress.ip_address(address))
         if not 1 <= port <= 65535:
             raise InvalidInput("from 1 to 65535", field="port")
         ns_name = None if ns_name is None else parse_hostname(ns_name, field="ns_name")

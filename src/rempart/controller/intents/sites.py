@@ -15,7 +15,7 @@ from rempart.controller.store import views
 from rempart.controller.store.tables import RecordRow, SiteRow, ZoneRow, reversed_name
 from rempart.model.errors import Conflict, InvalidInput, NotFound
 from rempart.model.names import parse_hostname, parse_zone_name, registrable_domain, within
-from rempart.model.records import PROXIABLE
+from rempart.model.records import PROXIABLE, TTL_AUTO
 from rempart.model.sites import Origin, Site, SiteLimits
 from rempart.model.zones import Zone, ZoneSettings
 from rempart.snapshot.following import is_address
@@ -42,8 +42,8 @@ class SiteIntents:
         """A new site. Its zone is the one named, or the longest one that encloses the host, or a new one of
         the host's registrable domain.
 
-        Adding the same site again changes nothing. Raises Conflict when it is there with other settings, or
-        when an unproxied address record has the name.
+        Adding the same site again changes nothing; address records that the host has become proxied. Raises
+        Conflict when the site is there with other settings.
         """
         host = parse_hostname(host, wildcard=True, field="host")
         with self._context.writing(actor) as write:
@@ -58,7 +58,7 @@ class SiteIntents:
                 raise Conflict(
                     f"the site {host} exists with other settings", field="host", hint="change it instead"
                 )
-            _refuse_unproxied(write.session, home, host)
+            _proxy_records(write, home, host)
             row = SiteRow(
                 id=fresh_id(),
                 zone_id=home.id,
@@ -193,17 +193,15 @@ def _checked_origins(write: Transaction, host: str, origins: tuple[Origin, ...])
     return tuple(checked.values())
 
 
-def _refuse_unproxied(session: Session, zone: Zone, host: str) -> None:
+def _proxy_records(write: Transaction, zone: Zone, host: str) -> None:
+    """The address records that the host had become proxied: whoever adds a site wants its visitors here."""
     rows = select(RecordRow).where(
         RecordRow.zone_id == zone.id,
         RecordRow.name == host,
         RecordRow.type.in_(sorted(PROXIABLE)),
         RecordRow.proxied.is_(False),
     )
-    record = session.scalars(rows).first()
-    if record is not None:
-        raise Conflict(
-            f"{host} has an unproxied {record.type} record",
-            field="host",
-            hint="delete it, or make it proxied: a site's addresses are the edge's",
-        )
+    for record in write.session.scalars(rows):
+        record.proxied = True
+        record.ttl = TTL_AUTO
+        record.modified_on = write.now

@@ -31,6 +31,10 @@ TCP_IDLE_S = 5
 """Seconds a silent TCP client is borne."""
 TCP_IO_MS = 500
 """Milliseconds one message may take over TCP: what stands against slow clients that hold a connection."""
+REMOTE_IO_MS = 2_000
+BACKGROUND_WORKERS = 8
+"""A secondary that swallows packets holds a worker for REMOTE_IO_MS at each NOTIFY; zones that come and go
+must not wait for it."""
 CONTROL_TIMEOUT_S = 120
 """Seconds one control command may take; signing a large zone is the slowest."""
 SLIP = 2
@@ -97,6 +101,8 @@ def peer(item: SecondaryItem) -> Peer:
         address = str(ipaddress.ip_address(item.address))
     except ValueError:
         raise InvalidInput("not an IP address", field="address") from None
+    if "%" in address:  # Python lets any characters stand in a zone index
+        raise InvalidInput("an address with a zone index", field="address")
     if not 1 <= item.port <= 65535:
         raise InvalidInput("not a port", field="port")
     return Peer(item.id, address, item.port, name, item.tsig_algorithm, item.tsig_secret)
@@ -170,6 +176,8 @@ def _server(config: Configuration, user: str | None) -> Iterable[str]:
         f"    udp-max-payload: {MAX_UDP_PAYLOAD}",
         f"    tcp-idle-timeout: {TCP_IDLE_S}",
         f"    tcp-io-timeout: {TCP_IO_MS}",
+        f"    tcp-remote-io-timeout: {REMOTE_IO_MS}",
+        f"    background-workers: {BACKGROUND_WORKERS}",
         "control:",
         f"    listen: {_quoted(paths.knot_socket)}",
         f"    timeout: {CONTROL_TIMEOUT_S}",

@@ -2,37 +2,58 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, create_engine
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine
+
+from rempart.controller.store.tables import Base
 
 _LOCK = 0x72656D70617274  # "rempart"
 
-_newest: str | None = None
-"""The newest revision, once this process has seen it. A controller that has become its user may not be able
-to read the history again (Alembic insists on the folder's real path), and has no need to."""
+
+@cache
+def history() -> ScriptDirectory:
+    """All migrations, loaded. A controller calls this before it becomes its user, who may not be able to
+    read them any more: Alembic insists on the folder's real path."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    scripts = ScriptDirectory.from_config(config)
+    scripts.get_heads()
+    return scripts
 
 
 def upgrade(database: Engine | str) -> None:
     """Bring the database (an engine, or its URL) to the newest schema. Safe when several start at once."""
-    global _newest
     engine = create_engine(database) if isinstance(database, str) else database
     try:
         with engine.execution_options(writes=True).begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-            migration = MigrationContext.configure(connection)
-            if _newest is not None and migration.get_current_revision() == _newest:
-                return
-            config = Config()
-            config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-            config.set_main_option("path_separator", "os")
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            _newest = migration.get_current_revision()
+            if MigrationContext.configure(connection).get_current_heads() != tuple(history().get_heads()):
+                _run(connection)
     finally:
         if isinstance(database, str):
             engine.dispose()
+
+
+def _run(connection: Connection) -> None:
+    scripts = history()
+
+    def steps(revision: Any, _: MigrationContext) -> Any:
+        return scripts._upgrade_revs("head", revision)  # as alembic.command.upgrade does
+
+    # Without an env.py, which Alembic would read from disk now.
+    with EnvironmentContext(Config(), scripts, fn=steps) as environment:
+        environment.configure(
+            connection=connection,
+            target_metadata=Base.metadata,
+            transactional_ddl=False,  # the caller's transaction is around everything
+        )
+        environment.run_migrations()
