@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import collections
+import contextlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -68,6 +70,53 @@ def test_a_backup_serves_only_while_the_others_are_down(edge: Edge, one: Origin,
     assert who(edge, 6) == {"two": 6}
 
 
+def test_a_backup_takes_over_at_once_and_no_request_fails(edge: Edge, one: Origin, two: Origin) -> None:
+    edge.put(site("a.test", origin(one.port), origin(two.port, backup=True)))
+    assert who(edge, 3) == {"one": 3}
+    one.stop()
+    killed = time.monotonic()
+    assert edge.get("a.test").json["origin"] == "two", "the first to meet the dead one is served, too"
+    assert time.monotonic() - killed < 5, "about a second on a machine that is not busy"
+    assert who(edge, 20) == {"two": 20}
+
+
+def test_a_single_origin_that_restarts_is_back_at_once(edge: Edge) -> None:
+    with Origin("first") as first:
+        edge.put(site("a.test", origin(first.port)))
+        assert who(edge, 3) == {"first": 3}
+    killed = time.monotonic()
+    assert edge.get("a.test").status == 503
+    assert time.monotonic() - killed < 6, "nobody waits long for what is not there"
+    eventually(lambda: not edge.engine.statistics().sites[0].servers[0].up)
+    with Origin("again", port=first.port):
+        restarted = time.monotonic()
+        eventually(lambda: edge.get("a.test").status == 200)
+        assert time.monotonic() - restarted < 6, "about a second on a machine that is not busy"
+
+
+def test_an_origin_that_refuses_now_and_then_stays_in_service(edge: Edge) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        threading.Thread(target=refuse_every_second, args=(listener,), daemon=True).start()
+        edge.put(site("a.test", origin(listener.getsockname()[1])))
+        for _ in range(40):
+            edge.get("a.test")
+            assert edge.engine.statistics().sites[0].servers[0].up
+
+
+def refuse_every_second(listener: socket.socket) -> None:
+    """Answer one request, break off the next."""
+    answered = 0
+    with contextlib.suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                if not connection.recv(65536):
+                    continue  # a health check: it connects and leaves
+                answered += 1
+                if answered % 2:
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+
 def test_an_origin_never_gets_more_at_once_than_it_can_bear(edge: Edge, one: Origin) -> None:
     edge.put(site("a.test", origin(one.port, max_connections=3)))
     answers: list[Answer] = []
@@ -102,6 +151,28 @@ def test_who_waits_too_long_is_told_when_to_come_back(edge: Edge, one: Origin) -
     assert (answer.status, answer.headers["retry-after"]) == (503, "5")
     assert answer.headers["x-request-id"] in answer.body.decode()
     blocker.join()
+
+
+def test_a_queue_has_an_end(one: Origin, two: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rempart.engines.haproxy.boot.SITE_QUEUE_MAX", 3)
+    with new_edge(
+        site("a.test", origin(one.port, max_connections=1)), site("b.test", origin(two.port))
+    ) as edge:
+        edge.start()
+        answers: list[Answer] = []
+        threads = [
+            threading.Thread(target=lambda: answers.append(edge.get("a.test", "/sleep/3"))) for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        eventually(lambda: {s.host: s.queued for s in edge.engine.statistics().sites}["a.test"] == 3)
+        refused = edge.get("a.test")
+        assert (refused.status, refused.headers["retry-after"]) == (503, "5")
+        assert not answers, "the one too many was told so before anybody was served"
+        assert edge.get("b.test").status == 200, "another site does not notice"
+        for thread in threads:
+            thread.join()
+        assert 200 in {answer.status for answer in answers}
 
 
 # --- TLS to the origin ----------------------------------------------------------------------------

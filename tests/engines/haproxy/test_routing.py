@@ -147,7 +147,7 @@ def test_the_standard_port_is_not_named_in_redirects() -> None:
 
     places = Places.of(StatePaths.model_validate({"root": "/x"}))
     text = boot.configuration(EdgeSection(), places, EdgeState(), 1, authorities="@system-ca", ownership=None)
-    assert "location https://%[var(txn.host)]%[pathq] code 301" in text
+    assert "location https://%[var(sess.redirect)]%[pathq] code 301" in text
 
 
 def test_hsts_only_when_asked_for(one: Origin, edge: Edge) -> None:

@@ -22,18 +22,23 @@ is slow cannot use up the connections of all."""
 HEADERS_MAX = 100
 
 # Nobody but us says who the client is. "Proxy" becomes HTTP_PROXY in CGI (httpoxy, CVE-2016-5385).
-# Few rules with prefixes instead of one per name: each of them looks at every header.
+# Connection names headers that the next hop removes: it must not name ours. An origin that switches to
+# HTTP/2 in the clear (Upgrade) would take requests past all rules. One expression, because each rule of
+# this kind looks at every header; HAProxy holds names in lower case. The last branch takes every name that
+# is not letters, digits and hyphens: X_Forwarded_For is X-Forwarded-For to a CGI.
 UNTRUSTED_HEADERS = (
-    "X-Forwarded- -m beg",
-    "Forwarded",
-    "CF- -m beg",
-    "-Client-IP -m end",
-    "X-Real-IP",
-    "Proxy -m beg",
-    "HTTP2-Settings",
-    # Connection names headers that the next hop removes: it must not name ours.
-    "Connection",
-    "Keep-Alive",
+    "^(?:x-(?:forwarded-|re(?:al-ip|quest-id)$)|cf-|forwarded$|proxy"
+    "|http2-settings$|connection$|keep-alive$|upgrade$|[a-z0-9-]*[^a-z0-9-])"
+)
+UNTRUSTED_HEADERS_END = "-client-ip"
+
+ONE_LABEL_UP = "regsub(^[^.]*,*)"
+"""www.example.org -> *.example.org"""
+
+COUNTED = (
+    ("client-rate", "sc1_http_req_rate"),
+    ("site-rate", "sc2_http_req_rate"),
+    ("client-concurrency", "sc1_conn_cur"),
 )
 
 # Mozilla's "intermediate" recommendation without finite-field Diffie-Hellman: TLS 1.2 and 1.3, AEAD only.
@@ -46,7 +51,7 @@ CIPHER_SUITES = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY
 
 LOG_FORMAT = (
     '{"id":"%ID","at":%Ts.%ms,"client":"%[src,ipmask(24,48)]","tls":"%sslv",'
-    '"method":"%HM","host":"%[capture.req.hdr(0),json(utf8s)]","status":%ST,"why":"%[var(txn.why)]",'
+    '"method":"%HM","host":"%[var(txn.name),json(utf8s)]","status":%ST,"why":"%[var(txn.why)]",'
     '"end":"%tsc","backend":"%b","server":"%s","bytes":%B,"retries":"%rc",'
     '"ms":{"request":%TR,"queue":%Tw,"connect":%Tc,"response":%Tr,"total":%Ta},'
     '"queued":{"server":%sq,"backend":%bq}}'
@@ -70,7 +75,7 @@ def configuration(
         _defaults(places),
         _frontend(edge, places, connections),
         _tables(pool),
-        _site_defaults(),
+        _site_defaults(places),
         # A ca-file can only be named at run time when the start has loaded it.
         "backend authorities from edge\n"
         f"    server none 127.0.0.1:1 ssl verify required ca-file {authorities} disabled\n",
@@ -152,7 +157,6 @@ def _defaults(places: Places) -> str:
         "    option dontlog-normal",
         "    option dontlognull",
         "    option disable-h2-upgrade",
-        "    option http-restrict-req-hdr-names delete",
         "    timeout http-request 10s",
         "    timeout http-keep-alive 30s",
         "    timeout client 30s",
@@ -161,7 +165,7 @@ def _defaults(places: Places) -> str:
         "    timeout queue 10s",
         "    timeout server 60s",
         "    timeout tunnel 1h",
-        "    unique-id-format %[uuid]",
+        "    unique-id-format %[rand]-%[rand]",
         f"    log-format {_quoted(LOG_FORMAT)}",
     ]
     # One status has one page here; 421 and the rest come by rules of their own.
@@ -178,83 +182,22 @@ def _frontend(edge: EdgeSection, places: Places, connections: int) -> str:
         lines.append(f"    bind {where}:{edge.http_port}{only}")
         tls = f"ssl crt-list {places.certificate_list} alpn h2,http/1.1"
         lines.append(f"    bind {where}:{edge.https_port}{only} {tls}")
-    port = "" if edge.https_port == HTTPS_PORT else f":{edge.https_port}"
-    to_https = f"https://%[var(txn.host)]{port}%[pathq]"
-    flag = "var(txn.site),word(2,|) -m sub"
-    plain = f"!{{ ssl_fc }} {{ {flag} r }}"
     lines += [
         f"    maxconn {connections}",
         "    tcp-request connection track-sc0 src,ipmask(32,64) table connections",
         f"    tcp-request connection reject if {{ sc0_conn_cur gt {edge.connections_per_client} }}",
-        "    capture request header Host len 256",
-        "    # Texts about the visitor are made once per connection, not once per request.",
         "    tcp-request session set-var-fmt(sess.client) %[src]",
-        "    tcp-request session set-var-fmt(sess.network) |%[src,ipmask(32,64)]",
-        "    tcp-request session set-var-fmt(sess.scheme) %[ssl_fc,iif(https,http)]",
-        "    # RFC 7239 section 6: an IPv6 address is bracketed and quoted, and so is a host with a port.",
-        "    tcp-request session set-var-fmt(sess.for) for=%[src];proto=%[ssl_fc,iif(https,http)]"
-        " unless { src -m sub : }",
-        '    tcp-request session set-var-fmt(sess.for) for=\\"[%[src]]\\";proto=%[ssl_fc,iif(https,http)]'
-        " if { src -m sub : }",
         "",
         "    # The request's id goes to the origin, to the visitor and into the log.",
-        "    http-request del-header X-Request-ID",
         "    unique-id-header X-Request-ID",
         "    http-after-response set-header X-Request-ID %[unique-id]",
         "",
-        "    # Which site: the name as it came, as from nearly all visitors; else the name without port,",
-        "    # capitals and last dot; else the wildcard one label up.",
-        f"    http-request set-var(txn.site) req.hdr(host),map_str({places.sites})",
-        "    http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)"
-        f" if !{{ var(txn.site) -m found }} || {plain}",
-        f"    http-request set-var(txn.site) var(txn.host),map_str({places.sites})"
-        " unless { var(txn.site) -m found }",
-        "    http-request set-var-fmt(txn.wildcard) *.%[var(txn.host),field(2,.,0)]"
-        " unless { var(txn.site) -m found }",
-        f"    http-request set-var(txn.site) var(txn.wildcard),map_str({places.sites})"
-        " if { var(txn.wildcard) -m found }",
-        f"    http-request deny status {_page(421, places)} unless {{ var(txn.site) -m found }}",
+        *_which_site(places),
+        *_what_follows(),
         "",
-        "    # What no visitor's browser sends.",
-        f"    http-request deny status {_page(405, places)} if {{ method CONNECT TRACE }}",
-        f"    http-request deny status {_page(400, places)}"
-        " if { var(txn.host) -m found } !{ req.hdr(host) -m reg ^[A-Za-z0-9_.-]+(:[0-9]{1,5})?$ }",
+        *_redirect(edge, places),
         "",
-        "    # Limits. Refused requests count too: whoever keeps hammering stays out.",
-        "    http-request track-sc1 var(txn.site),word(1,|),concat(,sess.network) table client_of_site"
-        f" if {{ {flag} c }}",
-        f"    http-request track-sc2 var(txn.site),word(1,|) table site if {{ {flag} s }}",
-        *_limit("client-rate", "sc1_http_req_rate", 3),
-        *_limit("site-rate", "sc2_http_req_rate", 4),
-        *_limit("client-concurrency", "sc1_conn_cur", 5),
-        f"    http-request deny status {_page(429, places)} if {{ var(txn.why) -m found }}",
-        "",
-        "    # To https, once a certificate covers the name. 308 keeps the method (RFC 9110 section 15.4.9).",
-        f"    http-request set-var(txn.secured) var(txn.host),map_str({places.secured})"
-        f" if {plain} !{{ path_beg /.well-known/acme-challenge/ }}",
-        "    http-request set-var-fmt(txn.above) *.%[var(txn.host),field(2,.,0)]"
-        f" if {plain} !{{ path_beg /.well-known/acme-challenge/ }}"
-        " !{ var(txn.secured) -m found }",
-        f"    http-request set-var(txn.secured) var(txn.above),map_str({places.secured})"
-        " if { var(txn.above) -m found }",
-        f"    http-request redirect location {to_https} code 301"
-        " if { var(txn.secured) -m found } { method GET HEAD }",
-        f"    http-request redirect location {to_https} code 308 if {{ var(txn.secured) -m found }}",
-        "",
-        "    # Who the visitor is, in our words only.",
-        *(f"    http-request del-header {name}" for name in UNTRUSTED_HEADERS),
-        "    # An origin that switches to HTTP/2 in the clear would take requests past all rules.",
-        "    http-request set-header Connection upgrade if { req.hdr(upgrade) -i websocket }",
-        "    http-request del-header Upgrade unless { req.hdr(upgrade) -i websocket }",
-        "    option forwardfor",
-        "    http-request add-header CF-Connecting-IP %[var(sess.client)]",
-        "    http-request add-header X-Forwarded-Host %[req.hdr(host)]",
-        "    http-request add-header X-Forwarded-Proto %[var(sess.scheme)]",
-        '    http-request add-header Forwarded %[var(sess.for)];host=\\"%[req.hdr(host)]\\"',
-        "",
-        "    # A body that trickles ends here: the origin sees it once it is whole or fills the buffer.",
-        "    http-request wait-for-body time 10s unless { method GET } { req.hdr(upgrade) -i websocket }",
-        "    use_backend %[var(txn.site),word(1,|)]",
+        "    use_backend %[var(sess.backend)]",
     ]
     if edge.hsts:
         lines.append(
@@ -263,12 +206,92 @@ def _frontend(edge: EdgeSection, places: Places, connections: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _limit(why: str, counted: str, place: int) -> tuple[str, str]:
-    """Set the reason when ``counted`` is above the limit at ``place`` of the route."""
-    name = why.replace("-", "_")
+def _which_site(places: Places) -> tuple[str, ...]:
+    """``txn.site``, the entry of the sites map; on what follows when it is that of the last request."""
     return (
-        f"    http-request set-var(txn.{name}) var(txn.site),word({place},|),add(0)",
-        f"    http-request set-var(txn.why) str({why}) if {{ {counted},sub(txn.{name}) gt 0 }}",
+        "    # Which site: the name as it came, as from nearly all visitors. When name and entry are those",
+        "    # of the connection's last request, all that follows from them is known.",
+        "    http-request set-var(txn.name) req.hdr(host)",
+        f"    http-request set-var(txn.site) var(txn.name),map_str({places.sites})",
+        "    http-request allow if { var(txn.site),strcmp(sess.site) eq 0 }"
+        " { var(txn.name),strcmp(sess.name) eq 0 }",
+        "    http-request set-var(txn.exact) bool(true) if { var(txn.site) -m found }",
+        "    # Else: the name without port, capitals and last dot; else the wildcard one label up.",
+        "    http-request set-var(txn.host) var(txn.name),host_only,lower,rtrim(.)",
+        f"    http-request set-var(txn.site) var(txn.host),map_str({places.sites})"
+        " unless { var(txn.site) -m found }",
+        f"    http-request set-var(txn.site) var(txn.host),{ONE_LABEL_UP},map_str({places.sites})"
+        " unless { var(txn.site) -m found }",
+        f"    http-request deny status {_page(421, places)} unless {{ var(txn.site) -m found }}",
+        f"    http-request deny status {_page(400, places)}"
+        " unless { var(txn.name) -m reg ^[A-Za-z0-9_.-]+(:[0-9]{1,5})?$ }",
+    )
+
+
+def _what_follows() -> tuple[str, ...]:
+    """What follows from name, entry and visitor, kept with the connection.
+
+    HAProxy looks a variable up in a list, in the order in which they were made: those that each request
+    asks for are few and come first.
+    """
+    flag = "{ var(txn.site),word(2,|) -m sub"
+    proto = "proto=%[ssl_fc,iif(https,http)]"
+    host = 'host=\\"%[var(txn.name)]\\"'
+    return (
+        "    # What follows. The next request is spared this when the name stands in the map as it came,",
+        "    # and there is no question of a redirect.",
+        "    http-request set-var(sess.site) str()",
+        "    http-request set-var(sess.name) var(txn.name)",
+        "    http-request set-var(sess.backend) var(txn.site),word(1,|)",
+        "    http-request unset-var(sess.client_key)",
+        "    http-request unset-var(sess.site_key)",
+        "    http-request unset-var(sess.redirect)",
+        "    http-request set-var-fmt(sess.client_key) %[var(sess.backend)]|%[src,ipmask(32,64)]"
+        f" if {flag} c }}",
+        "    http-request set-var(sess.client_rate) var(txn.site),word(3,|),add(0)",
+        "    http-request set-var(sess.client_concurrency) var(txn.site),word(5,|),add(0)",
+        f"    http-request set-var(sess.site_key) var(sess.backend) if {flag} s }}",
+        "    http-request set-var(sess.site_rate) var(txn.site),word(4,|),add(0)",
+        "    # RFC 7239 section 6: an IPv6 address is bracketed and quoted, and so is a host with a port.",
+        f"    http-request set-var-fmt(sess.forwarded) for=%[var(sess.client)];{proto};{host}"
+        " unless { src -m sub : }",
+        f'    http-request set-var-fmt(sess.forwarded) for=\\"[%[var(sess.client)]]\\";{proto};{host}'
+        " if { src -m sub : }",
+        f"    http-request set-var(sess.redirect) var(txn.host) if !{{ ssl_fc }} {flag} r }}",
+        "    http-request set-var(sess.site) var(txn.site) if { var(txn.exact) -m found }"
+        " !{ var(sess.redirect) -m found }",
+    )
+
+
+def _redirect(edge: EdgeSection, places: Places) -> tuple[str, ...]:
+    port = "" if edge.https_port == HTTPS_PORT else f":{edge.https_port}"
+    to_https = f"https://%[var(sess.redirect)]{port}%[pathq]"
+    return (
+        "    # To https, once a certificate covers the name. 308 keeps the method (RFC 9110 section 15.4.9).",
+        f"    http-request set-var(txn.secured) var(sess.redirect),map_str({places.secured})",
+        f"    http-request set-var(txn.secured) var(sess.redirect),{ONE_LABEL_UP},map_str({places.secured})",
+        "    http-request unset-var(txn.secured)"
+        " if { path_beg /.well-known/acme-challenge/ } || { method CONNECT TRACE }",
+        *_limits(places, "{ var(txn.secured) -m found }"),
+        f"    http-request redirect location {to_https} code 301"
+        " if { var(txn.secured) -m found } { method GET HEAD }",
+        f"    http-request redirect location {to_https} code 308 if {{ var(txn.secured) -m found }}",
+    )
+
+
+def _limits(places: Places, when: str = "") -> tuple[str, ...]:
+    """Count the request and refuse it when it is one too many. Refused requests count too: whoever keeps
+    hammering stays out. What is not to be counted has no key."""
+    condition = f" if {when}" if when else ""
+    return (
+        f"    http-request track-sc1 var(sess.client_key) table client_of_site{condition}",
+        f"    http-request track-sc2 var(sess.site_key) table site{condition}",
+        *(
+            f"    http-request set-var(txn.why) str({why})"
+            f" if {{ {counted},sub(sess.{why.replace('-', '_')}) gt 0 }}"
+            for why, counted in COUNTED
+        ),
+        f"    http-request deny status {_page(429, places)} if {{ var(txn.why) -m found }}",
     )
 
 
@@ -285,15 +308,39 @@ def _tables(pool: int) -> str:
     )
 
 
-def _site_defaults() -> str:
-    # Only what the origin cannot have seen is tried again: a connection that never came about.
-    return (
-        "defaults site from edge\n"
-        "    balance roundrobin\n"
-        "    option redispatch 1\n"
-        "    retries 3\n"
-        "    retry-on conn-failure\n"
-    )
+def _site_defaults(places: Places) -> str:
+    """What every site's backend does. A rule costs each request something, even when it is not for it."""
+    lines = [
+        "defaults site from edge",
+        "    balance roundrobin",
+        "    # Only what the origin cannot have seen is tried again: a connection that never came about.",
+        "    option redispatch 1",
+        "    retries 2",
+        "    retry-on conn-failure",
+        "",
+        "    # What no visitor's browser sends.",
+        f"    http-request deny status {_page(405, places)} if !{{ method GET }} {{ method CONNECT TRACE }}",
+        "",
+        *_limits(places),
+        "",
+        "    # Who the visitor is, in our words only.",
+        "    http-request set-var(txn.upgrade) req.hdr(upgrade)",
+        f"    http-request del-header {UNTRUSTED_HEADERS} -m reg",
+        f"    http-request del-header {UNTRUSTED_HEADERS_END} -m end",
+        "    http-request add-header Connection upgrade if { var(txn.upgrade) -m str -i websocket }",
+        "    http-request add-header Upgrade websocket if { var(txn.upgrade) -m str -i websocket }",
+        "    http-request add-header X-Forwarded-For %[var(sess.client)]",
+        "    http-request add-header CF-Connecting-IP %[var(sess.client)]",
+        "    http-request add-header X-Forwarded-Host %[var(sess.name)]",
+        "    http-request add-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
+        "    http-request add-header Forwarded %[var(sess.forwarded)]",
+        "",
+        "    # A body that trickles ends here: the origin sees it once it is whole or fills the buffer.",
+        "    # While one stream waits, another of its connection may set sess.*: from here on, only txn.*.",
+        "    http-request wait-for-body time 10s"
+        " unless { method GET } || { var(txn.upgrade) -m str -i websocket }",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _backend(name: str, state: EdgeState) -> str:

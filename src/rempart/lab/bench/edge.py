@@ -1,7 +1,8 @@
 """``rempart bench edge``: what our protection costs a request, next to plain HAProxy and plain nginx.
 
 One core for the proxy under test, the other for origin and load generator. Every round measures every
-contender once, in turn, so that a machine that slows down slows all of them.
+contender once, in turn, so that a machine that slows down slows all of them. The host is named without
+a port, as browsers name one that listens on the usual ports.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def new_tls(contender: Contender, seconds: int) -> float:
 
 
 def wrk(url: str, seconds: int, *, connections: int, headers: tuple[str, ...] = ()) -> float:
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-H", "Host: localhost"]
     for header in headers:
         command += ["-H", header]
     out = output_of([*command, url])
@@ -116,7 +117,15 @@ def wrk(url: str, seconds: int, *, connections: int, headers: tuple[str, ...] = 
 def http2(contender: Contender, seconds: int) -> float:
     """Requests per second over 16 HTTP/2 connections of 16 streams, TLS."""
     out = output_of(
-        ["h2load", "-t1", "-c16", "-m16", f"-D{seconds}", f"https://localhost:{contender.https}/"]
+        [
+            "h2load",
+            "-t1",
+            "-c16",
+            "-m16",
+            f"-D{seconds}",
+            "-H:authority: localhost",
+            f"https://localhost:{contender.https}/",
+        ]
     )
     failed = figure(r"(\d+) failed", out, "h2load")
     codes = re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", out)
