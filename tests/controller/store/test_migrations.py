@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 
-import rempart.controller.store.migrations as history
 from rempart.controller.intents.tokens import _digest
 from rempart.controller.store import views
 from rempart.controller.store.database import Store
+from rempart.controller.store.migrations import upgrade
 from rempart.controller.store.sealing import Seal
 from rempart.controller.store.tables import TokenRow
 from rempart.model.permissions import Permission, Resource, authorise
@@ -20,19 +17,9 @@ from rempart.model.permissions import Permission, Resource, authorise
 ACCOUNT = "00000000000000000000000000000001"
 
 
-def _at(url: str, revision: str) -> sa.Engine:
-    engine = sa.create_engine(url)
-    config = Config()
-    config.set_main_option("script_location", str(Path(history.__file__).parent))
-    config.set_main_option("path_separator", "os")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-    return engine
-
-
 def test_tokens_from_before_policies_may_still_do_everything(url: str, seal: Seal) -> None:
-    engine = _at(url.replace("postgresql://", "postgresql+psycopg://"), "0001")
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    upgrade(engine, "0001")
     tokens = sa.table(
         "tokens",
         *(sa.column(name) for name in ("id", "account_id", "name", "sha256", "revoked", "expires_on")),

@@ -29,25 +29,28 @@ def history() -> ScriptDirectory:
     return scripts
 
 
-def upgrade(database: Engine | str) -> None:
-    """Bring the database (an engine, or its URL) to the newest schema. Safe when several start at once."""
+def upgrade(database: Engine | str, revision: str = "head") -> None:
+    """Bring the database (an engine, or its URL) up to a schema, the newest unless another is named.
+
+    Safe when several start at once.
+    """
     engine = create_engine(database) if isinstance(database, str) else database
     try:
         with engine.execution_options(writes=True).begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
             if MigrationContext.configure(connection).get_current_heads() != tuple(history().get_heads()):
-                _run(connection)
+                _run(connection, revision)
     finally:
         if isinstance(database, str):
             engine.dispose()
 
 
-def _run(connection: Connection) -> None:
+def _run(connection: Connection, target: str) -> None:
     scripts = history()
 
     def steps(revision: Any, _: MigrationContext) -> Any:
-        return scripts._upgrade_revs("head", revision)  # as alembic.command.upgrade does
+        return scripts._upgrade_revs(target, revision)  # as alembic.command.upgrade does
 
     # Without an env.py, which Alembic would read from disk now.
     with EnvironmentContext(Config(), scripts, fn=steps) as environment:
