@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 import ssl
 import time
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 import h2.config
 import h2.connection
 import h2.events
+import h2.exceptions
 import h2.settings
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
@@ -37,9 +39,11 @@ class H2:
     def flush(self) -> None:
         self.socket.sendall(self.state.data_to_send())
 
-    def send(self, *headers: tuple[str, str], method: str = "GET", end: bool = True) -> int:
+    def send(
+        self, *headers: tuple[str, str], method: str = "GET", end: bool = True, host: str = "a.test"
+    ) -> int:
         stream = self.state.get_next_available_stream_id()
-        first = [(":method", method), (":scheme", "https"), (":authority", "a.test"), (":path", "/")]
+        first = [(":method", method), (":scheme", "https"), (":authority", host), (":path", "/")]
         self.state.send_headers(stream, [*first, *headers], end_stream=end)
         self.flush()
         return stream
@@ -61,6 +65,12 @@ class H2:
         headers = {str(name): str(value) for name, value in response.headers}
         return int(headers[":status"])
 
+    def seen(self, stream: int) -> dict[str, str]:
+        """The headers that the origin saw."""
+        data = self.until(h2.events.DataReceived, stream)
+        assert isinstance(data, h2.events.DataReceived)
+        return dict(json.loads(data.data)["headers"])
+
 
 @contextlib.contextmanager
 def h2_to(edge: Edge) -> Iterator[H2]:
@@ -77,6 +87,63 @@ def test_limits_count_streams(edge: Edge, one: Origin) -> None:
     with h2_to(edge) as client:
         streams = [client.send() for _ in range(6)]
         assert sorted(client.status(stream) for stream in streams) == [200] * 4 + [429] * 2
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("x-filler", "x" * 20_000)],
+        [(f"x-{n}", "x" * 1000) for n in range(30)],
+        [(f"x-{n}", "1") for n in range(200)],
+    ],
+    ids=["one huge", "many large", "many"],
+)
+def test_oversized_headers_end_with_the_stream_or_the_connection(
+    edge: Edge, one: Origin, headers: list[tuple[str, str]]
+) -> None:
+    edge.put(site("a.test", origin(one.port)))
+    with h2_to(edge) as client:
+        client.until(h2.events.RemoteSettingsChanged)
+        stream = client.send(*headers)
+        try:
+            assert client.status(stream) in (400, 431)
+        except (AssertionError, OSError, h2.exceptions.ProtocolError):
+            refusals = (h2.events.StreamReset, h2.events.ConnectionTerminated)
+            assert any(isinstance(event, refusals) for event in client.events), client.events
+    assert not one.requests
+    with h2_to(edge) as client:
+        assert client.status(client.send()) == 200
+
+
+def test_streams_for_two_sites_are_not_mixed_up(edge: Edge, one: Origin, two: Origin) -> None:
+    """While a body for one site is waited for, the same connection asks for another."""
+    edge.put(site("a.test", origin(one.port)), site("*.b.test", origin(two.port)))
+    with h2_to(edge) as client:
+        waiting = client.send(("content-length", "2"), method="POST", end=False, host="a.test")
+        between = [client.send(host=host) for host in ("x.b.test", "a.test", "y.b.test", "y.b.test")]
+        seen = [client.seen(stream)["x-forwarded-host"] for stream in between]
+        assert seen == ["x.b.test", "a.test", "y.b.test", "y.b.test"]
+        client.state.send_data(waiting, b"ok", end_stream=True)
+        client.flush()
+        assert client.seen(waiting)["forwarded"].endswith('host="a.test"')
+    assert len(one.requests) == 2
+    assert len(two.requests) == 3
+
+
+def test_a_connection_that_stays_open_sees_changes(edge: Edge, one: Origin, two: Origin) -> None:
+    limits = SiteLimits(requests_per_client=3, requests_per_site=0, connections_per_client=0)
+    edge.put(site("a.test", origin(one.port)))
+    with h2_to(edge) as client:
+        assert [client.status(client.send()) for _ in range(6)] == [200] * 6
+        edge.put(site("a.test", origin(one.port), limits=limits))
+        assert [client.status(client.send()) for _ in range(5)] == [200] * 3 + [429] * 2
+        edge.put(site("a.test", origin(one.port)))
+        assert client.status(client.send()) == 200
+        edge.drop("site/a.test")
+        assert client.status(client.send()) == 421
+        edge.put(site("b.test", origin(two.port)))
+        assert client.status(client.send()) == 421
+        assert client.seen(client.send(host="b.test"))["x-forwarded-host"] == "b.test"
 
 
 @pytest.mark.slow

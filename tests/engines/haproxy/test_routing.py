@@ -65,7 +65,10 @@ def test_unknown_names_are_misdirected(sites: Edge, host: str, tls: bool) -> Non
     assert answer.headers["x-request-id"] in answer.body.decode()
 
 
-@pytest.mark.parametrize("host", ['a.test:80";for=6.6.6.6', "a.test:80, b", "a.test:x"])
+@pytest.mark.parametrize(
+    "host",
+    ['a.test:80";for=6.6.6.6', "a.test:80, b", "a.test:x", "*.a.test", "x" * 249 + ".a.test.evil.example"],
+)
 def test_a_host_that_hides_something_is_refused(sites: Edge, one: Origin, host: str) -> None:
     assert sites.get(host).status in (400, 421)
     assert not one.requests

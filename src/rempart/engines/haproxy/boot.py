@@ -32,6 +32,10 @@ UNTRUSTED_HEADERS = (
 )
 UNTRUSTED_HEADERS_END = "-client-ip"
 
+HOST = "capture.req.hdr(0)"
+"""The host name as the visitor spelled it, one byte more than HOST_MAX of it."""
+HOST_MAX = 255
+
 ONE_LABEL_UP = "regsub(^[^.]*,*)"
 """www.example.org -> *.example.org"""
 
@@ -51,7 +55,7 @@ CIPHER_SUITES = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY
 
 LOG_FORMAT = (
     '{"id":"%ID","at":%Ts.%ms,"client":"%[src,ipmask(24,48)]","tls":"%sslv",'
-    '"method":"%HM","host":"%[var(txn.name),json(utf8s)]","status":%ST,"why":"%[var(txn.why)]",'
+    '"method":"%HM","host":"%[capture.req.hdr(0),json(utf8s)]","status":%ST,"why":"%[var(txn.why)]",'
     '"end":"%tsc","backend":"%b","server":"%s","bytes":%B,"retries":"%rc",'
     '"ms":{"request":%TR,"queue":%Tw,"connect":%Tc,"response":%Tr,"total":%Ta},'
     '"queued":{"server":%sq,"backend":%bq}}'
@@ -186,6 +190,7 @@ def _frontend(edge: EdgeSection, places: Places, connections: int) -> str:
         f"    maxconn {connections}",
         "    tcp-request connection track-sc0 src,ipmask(32,64) table connections",
         f"    tcp-request connection reject if {{ sc0_conn_cur gt {edge.connections_per_client} }}",
+        f"    capture request header Host len {HOST_MAX + 1}",
         "    tcp-request session set-var-fmt(sess.client) %[src]",
         "",
         "    # The request's id goes to the origin, to the visitor and into the log.",
@@ -207,24 +212,24 @@ def _frontend(edge: EdgeSection, places: Places, connections: int) -> str:
 
 
 def _which_site(places: Places) -> tuple[str, ...]:
-    """``txn.site``, the entry of the sites map; on what follows when it is that of the last request."""
+    """``txn.site``, the entry of the sites map. Nothing of it when that is the one of the last request."""
     return (
         "    # Which site: the name as it came, as from nearly all visitors. When name and entry are those",
         "    # of the connection's last request, all that follows from them is known.",
-        "    http-request set-var(txn.name) req.hdr(host)",
-        f"    http-request set-var(txn.site) var(txn.name),map_str({places.sites})",
-        "    http-request allow if { var(txn.site),strcmp(sess.site) eq 0 }"
-        " { var(txn.name),strcmp(sess.name) eq 0 }",
+        f"    http-request allow if {{ {HOST},strcmp(sess.name) eq 0 }}"
+        f" {{ {HOST},map_str({places.sites}),strcmp(sess.site) eq 0 }}",
+        f"    http-request set-var(txn.site) {HOST},map_str({places.sites})",
         "    http-request set-var(txn.exact) bool(true) if { var(txn.site) -m found }",
         "    # Else: the name without port, capitals and last dot; else the wildcard one label up.",
-        "    http-request set-var(txn.host) var(txn.name),host_only,lower,rtrim(.)",
+        f"    http-request set-var(txn.host) {HOST},host_only,lower,rtrim(.)",
         f"    http-request set-var(txn.site) var(txn.host),map_str({places.sites})"
         " unless { var(txn.site) -m found }",
         f"    http-request set-var(txn.site) var(txn.host),{ONE_LABEL_UP},map_str({places.sites})"
         " unless { var(txn.site) -m found }",
         f"    http-request deny status {_page(421, places)} unless {{ var(txn.site) -m found }}",
         f"    http-request deny status {_page(400, places)}"
-        " unless { var(txn.name) -m reg ^[A-Za-z0-9_.-]+(:[0-9]{1,5})?$ }",
+        f" unless {{ {HOST} -m reg ^[A-Za-z0-9_.-]+(:[0-9]{{1,5}})?$ }}",
+        f"    http-request deny status {_page(400, places)} if {{ {HOST},length gt {HOST_MAX} }}",
     )
 
 
@@ -236,12 +241,12 @@ def _what_follows() -> tuple[str, ...]:
     """
     flag = "{ var(txn.site),word(2,|) -m sub"
     proto = "proto=%[ssl_fc,iif(https,http)]"
-    host = 'host=\\"%[var(txn.name)]\\"'
+    host = f'host=\\"%[{HOST}]\\"'
     return (
         "    # What follows. The next request is spared this when the name stands in the map as it came,",
         "    # and there is no question of a redirect.",
         "    http-request set-var(sess.site) str()",
-        "    http-request set-var(sess.name) var(txn.name)",
+        f"    http-request set-var(sess.name) {HOST}",
         "    http-request set-var(sess.backend) var(txn.site),word(1,|)",
         "    http-request unset-var(sess.client_key)",
         "    http-request unset-var(sess.site_key)",
