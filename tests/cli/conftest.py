@@ -100,6 +100,8 @@ listen = ["{EDGE}"]
 port = {free_port(datagram=True)}
 [admin]
 port = {free_port()}
+[api]
+port = {free_port()}
 """
     )
     yield made

@@ -21,6 +21,7 @@ import pytest
 from rempart.controller.lock import hold
 from rempart.controller.service import feed_key, prepare
 from rempart.controller.store.sealing import Seal
+from rempart.lab.processes import free_port
 from rempart.model.configuration import Configuration
 from rempart.model.errors import Conflict, EnvironmentLacks
 from rempart.snapshot.items import SignedDelta
@@ -41,7 +42,9 @@ service.run(configuration)
 def own() -> Iterator[Configuration]:
     """A prepared state folder."""
     folder = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
-    configuration = Configuration.model_validate({"state": folder, "edge": {"addresses": ["192.0.2.1"]}})
+    configuration = Configuration.model_validate(
+        {"state": folder, "edge": {"addresses": ["192.0.2.1"]}, "api": {"port": free_port()}}
+    )
     paths = configuration.paths
     for made in (paths.controller, paths.node, paths.admin_socket.parent):
         made.mkdir(parents=True, mode=0o700)

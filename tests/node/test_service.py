@@ -197,7 +197,8 @@ async def test_boot_files_are_there_first_and_follow(place: Place) -> None:
     place.engine.file.unlink()
     async with place.both():
         await eventually(place.engine.boot.exists)
-        assert (place.configuration.paths.node / "knot.settings").read_text() == "these settings"
+        settings = place.configuration.paths.node / "knot.settings"
+        await eventually(lambda: settings.exists() and settings.read_text() == "these settings")
         place.published.put(zone("a.example"))
         await eventually(lambda: place.engine.boot.read_text() == '["zone/a.example"]')
         place.engine.start()
