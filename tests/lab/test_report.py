@@ -6,15 +6,8 @@ import json
 
 import pytest
 
-from rempart.lab.bench.report import (
-    BenchReport,
-    Row,
-    at_least,
-    at_most,
-    paired_ratio,
-    percentile,
-    side_by_side,
-)
+from rempart.lab.bench.report import BenchReport, Row, paired_ratio, side_by_side
+from rempart.lab.figures import at_least, at_most, percentile
 
 
 def test_a_ratio_pairs_each_round_with_its_own() -> None:

@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,13 +20,15 @@ from typing import Any, Self
 
 import psutil
 
+from rempart.lab.leftovers import short_folder
+from rempart.lab.network.place import Place
 from rempart.lab.processes import free_port
 from rempart.model.base import Value
 from rempart.model.configuration import Configuration
 from rempart.model.errors import RempartError
 
 REMPART = (sys.executable, "-m", "rempart")
-PARTS = ("controller", "node", "haproxy", "knot")
+PARTS = ("controller", "node", "gate", "haproxy", "knot")
 
 
 class Ports(Value):
@@ -55,9 +56,20 @@ class Ports(Value):
 class Instance:
     """One Rempart in a folder of its own. Use as a context manager: it leaves no process and no file."""
 
-    def __init__(self, ports: Ports | None = None, settings: Mapping[str, Mapping[str, Any]] | None = None):
+    def __init__(
+        self,
+        ports: Ports | None = None,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        *,
+        place: Place | None = None,
+        folder: Path | None = None,
+    ):
+        """``place``: the namespace in which ``rempart up`` runs, when not the host's own. ``folder``:
+        where, when not in a new one of its own; short, because Unix sockets lie in it."""
+        self._place = place
         self.ports = ports or Ports.free()
-        self.folder = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
+        self.folder = folder or short_folder()
+        self.folder.mkdir(exist_ok=True)
         self.folder.chmod(0o755)
         self.state = self.folder / "state"
         self.config_file = self.folder / "rempart.toml"
@@ -89,8 +101,9 @@ class Instance:
     def launch(self) -> subprocess.Popen[bytes]:
         """Run ``rempart up`` and return at once."""
         with (self.folder / "up.log").open("ab") as log:
+            command = [*REMPART, "up", "--config", str(self.config_file)]
             self._supervisor = subprocess.Popen(
-                [*REMPART, "up", "--config", str(self.config_file)],
+                self._place.command(command) if self._place else command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -100,7 +113,14 @@ class Instance:
 
     def start(self, *, seconds: float = 30.0) -> Self:
         """Run ``rempart up`` and return once every part is up and the status command says so."""
-        supervisor = self.launch()
+        self.launch()
+        return self.wait_until_up(seconds=seconds)
+
+    def wait_until_up(self, *, seconds: float = 30.0) -> Self:
+        """Return once every part of what was launched is up and the status command says so."""
+        supervisor = self._supervisor
+        if supervisor is None:
+            raise RempartError("this instance was not started")
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if supervisor.poll() is not None:

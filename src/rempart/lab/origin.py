@@ -1,4 +1,4 @@
-"""A small origin for measurements and tests: says which path it was asked for, in a thread of its own."""
+"""A small origin for measurements and tests: says what it was asked for and sent; in a thread of its own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         body = f"origin says {self.path}\n".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        received = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode(errors="replace")
+        body = f"origin says POST {self.path}: {received}\n".encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

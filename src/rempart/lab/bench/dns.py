@@ -14,7 +14,8 @@ from rempart.controller.intents.record_values import RecordBatch
 from rempart.lab.bench import nameserver
 from rempart.lab.bench.load import compared
 from rempart.lab.bench.populated import Operator, answers_with, memory, populated, seconds_until
-from rempart.lab.bench.report import Bar, BenchReport, Row, at_most, middle, percentile
+from rempart.lab.bench.report import BenchReport, Row, middle
+from rempart.lab.figures import Bar, at_most, percentile
 from rempart.lab.instance import Instance
 from rempart.lab.processes import require
 from rempart.model.records import RecordDraft, RecordType

@@ -8,7 +8,6 @@ a port, as browsers name one that listens on the usual ports.
 from __future__ import annotations
 
 import re
-import subprocess
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -18,8 +17,10 @@ import psutil
 
 from rempart.engines.contract import ItemTable
 from rempart.engines.haproxy.control import HAProxyEngine, command_line
+from rempart.lab import certificates
 from rempart.lab.bench.load import LOAD_CORE, PROXY_CORE, Measured, compared, figure, output_of
-from rempart.lab.bench.report import BenchReport, Row, at_least
+from rempart.lab.bench.report import BenchReport, Row
+from rempart.lab.figures import at_least
 from rempart.lab.processes import cpu_seconds, free_port, require, running, wait_for_port
 from rempart.model.base import Value
 from rempart.model.configuration import AdminSection, Configuration, EdgeSection
@@ -51,7 +52,6 @@ def run(rounds: int = 5, seconds: int = 2, progress: Progress = lambda _: None) 
         ("wrk", "wrk"),
         ("h2load", "nghttp2-client"),
         ("taskset", "util-linux"),
-        ("openssl", "openssl"),
     ):
         require(program, package)
     workloads: dict[str, tuple[str, Callable[[Contender, int], float]]] = {
@@ -139,7 +139,7 @@ def http2(contender: Contender, seconds: int) -> float:
 
 def start_contenders(folder: Path, stack: ExitStack) -> tuple[Contender, ...]:
     """Origin and proxies, all over the same certificate and to the same origin."""
-    certificate = self_signed(folder)
+    certificate = certificates.issue(folder, "localhost").pem
     origin = free_port()
     (folder / "origin.conf").write_text(NGINX_ORIGIN.format(port=origin, folder=folder))
     stack.enter_context(
@@ -214,20 +214,6 @@ def start_nginx(home: Path, certificate: Path, origin: int, http: int, https: in
 
 def nginx(config: Path, folder: Path) -> list[str]:
     return ["nginx", "-c", str(config), "-p", str(folder), "-e", str(folder / "nginx-error.log")]
-
-
-def self_signed(folder: Path) -> Path:
-    """One ECDSA P-256 certificate for localhost, key in the same file, for all contenders."""
-    key, chain, both = folder / "key.pem", folder / "chain.pem", folder / "both.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-         "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-         "-keyout", str(key), "-out", str(chain)],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    both.write_text(chain.read_text() + key.read_text())
-    return both
 
 
 NGINX_ORIGIN = """

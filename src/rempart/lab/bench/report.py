@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 
 from pydantic import Field
 
+from rempart.lab.figures import Bar
 from rempart.model.base import Value
 
 
@@ -21,15 +21,6 @@ class Row(Value):
     ratio: dict[str, float | None] = Field(default_factory=dict)
     """Peer → this figure divided by the peer's, the median over rounds of the pairs in one round."""
     note: str = ""
-
-
-class Bar(Value):
-    """What we want of a figure, and what we got. A bar that was not met stays, with ``ok`` false."""
-
-    name: str
-    want: str
-    got: float | None
-    ok: bool
 
 
 class BenchReport(Value):
@@ -45,16 +36,6 @@ class BenchReport(Value):
 
     def json_text(self) -> str:
         return json.dumps(self.model_dump(mode="json"), indent=2)
-
-
-def at_least(name: str, want: float, got: float | None) -> Bar:
-    """A bar that a figure must reach; a figure that is missing does not reach it."""
-    return Bar(name=name, want=f">= {want:g}", got=got, ok=got is not None and got >= want)
-
-
-def at_most(name: str, want: float, got: float | None) -> Bar:
-    """A bar that a figure must stay under; a figure that is missing does not."""
-    return Bar(name=name, want=f"<= {want:g}", got=got, ok=got is not None and got <= want)
 
 
 def middle(samples: Sequence[float]) -> float | None:
@@ -77,12 +58,3 @@ def side_by_side(what: str, unit: str, samples: Mapping[str, Sequence[float]], o
             ratio = {peer: paired_ratio(rounds, others) for peer, others in samples.items() if peer != ours}
         rows.append(Row(name=f"{what}: {contender}", value=middle(rounds), unit=unit, ratio=ratio))
     return tuple(rows)
-
-
-def percentile(samples: Sequence[float], share: float) -> float | None:
-    """The nearest-rank percentile: 0.5 is the median, 0.99 the value that 99 % do not exceed."""
-    if not samples:
-        return None
-    ordered = sorted(samples)
-    rank = math.ceil(len(ordered) * share)
-    return ordered[min(max(rank, 1), len(ordered)) - 1]

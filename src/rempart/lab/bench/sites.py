@@ -9,7 +9,8 @@ from functools import partial
 from rempart.controller.assembly import Controller
 from rempart.controller.intents import OPERATOR
 from rempart.lab.bench.populated import Operator, memory, populated, seconds_until, status_of
-from rempart.lab.bench.report import Bar, BenchReport, Row, at_most, middle, percentile
+from rempart.lab.bench.report import BenchReport, Row, middle
+from rempart.lab.figures import Bar, at_most, percentile
 from rempart.lab.instance import Instance
 from rempart.lab.origin import LittleOrigin
 from rempart.model.sites import Origin

@@ -6,6 +6,7 @@ import argparse
 import os
 import socket
 import statistics
+import subprocess
 import sys
 import threading
 import time
@@ -17,7 +18,7 @@ from rich.table import Table
 
 from rempart.lab.demo.clients import Answer, Visitor, curl, dig, flood, screenshot
 from rempart.lab.demo.origin import COSTLY_PAGE, datasette_command, make_database
-from rempart.lab.instance import Instance, Ports
+from rempart.lab.instance import REMPART, Instance, Ports
 from rempart.lab.processes import free_port, running, wait_for_port
 from rempart.model.errors import RempartError
 
@@ -57,9 +58,13 @@ def main() -> int:
     parser.add_argument(
         "--screenshot", type=Path, default=None, help="keep Chromium's picture of the page here"
     )
+    parser.add_argument(
+        "--story", action="store_true", help="afterwards the story drill: two more minutes, as root"
+    )
     options = parser.parse_args()
     try:
-        return tell(serve=options.serve, picture=options.screenshot)
+        seen = tell(serve=options.serve, picture=options.screenshot)
+        return max(seen, story()) if options.story else seen
     except RempartError as error:
         say.print(f"[red]demo:[/] {error}")
         return error.exit_status
@@ -96,7 +101,8 @@ def tell(*, serve: bool, picture: Path | None) -> int:
             "site", "add", HOST, "--origin", first, "--origin", f"{second},backup",
             "--requests-per-client", "60", "--connections-per-client", "4",
         )  # fmt: skip
-        say.print(added.stdout.rstrip(), style="dim")
+        # As it is: commands to be copied must not be broken into lines of the terminal's.
+        say.print(added.stdout.rstrip(), style="dim", soft_wrap=True)
         instance.cli("zone", "dnssec", ZONE, "on")
         authority = Path(instance.json("ca", "show")["certificate"])
         reader = Visitor(instance.ports, HOST, READER, authority)
@@ -121,6 +127,12 @@ def tell(*, serve: bool, picture: Path | None) -> int:
         if serve:
             stay(instance, origins[1])
     return 0 if report.ok else 1
+
+
+def story() -> int:
+    """The story drill, as its command tells it; its exit status."""
+    say.rule("the story: a real forum under attack, four times")
+    return subprocess.run([*REMPART, "drill", "run", "story"], check=False).returncode
 
 
 def ports() -> Ports:
@@ -276,12 +288,14 @@ def stay(instance: Instance, origin: int) -> None:
     say.print(
         f"\nStill running (Ctrl-C ends it):\n"
         f"  page     https://{HOST}:{there.https}/ at {there.address}\n"
-        f"           curl -k --resolve {HOST}:{there.https}:{there.address}"
-        f" https://{HOST}:{there.https}/\n"
+        f"           curl -k --resolve {HOST}:{there.https}:{there.address} \\\n"
+        f"             https://{HOST}:{there.https}/\n"
         f"  DNS      dig @{there.address} -p {there.dns} {HOST}\n"
         f"  metrics  http://127.0.0.1:{there.admin}/metrics\n"
         f"  origin   http://127.0.0.1:{origin}/ (directly)\n"
-        f"  status   {sys.executable} -m rempart --config {instance.config_file} status\n"
+        f"  status   {sys.executable} -m rempart \\\n"
+        f"             --config {instance.config_file} status\n",
+        soft_wrap=True,
     )
     threading.Event().wait()
 

@@ -1,0 +1,212 @@
+"""``rempart drill``: rehearse attacks in a small Internet on this machine, next to what others use.
+
+Exit status: 0 every bar met; 1 a bar not met; 2 no such drill or contender; 3 the lab cannot be built here.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rempart.cli.output import document, json_option, note, say, table
+from rempart.model.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from rempart.lab.contenders.contract import Contender
+    from rempart.lab.drills.contract import Drill
+    from rempart.lab.drills.running import Outcome
+
+Progress = Callable[[str, float], None]
+Page = Callable[["Drill", "Outcome"], str]
+
+_seed = click.option(
+    "--seed", default=1, show_default=True, type=click.IntRange(0, 2**31), help="Same seed, same run."
+)
+_duration = click.option(
+    "--duration", type=click.FloatRange(1, 3_600), help="Seconds of attack.  [default: the drill's]"
+)
+_against = click.option(
+    "--against", help="Contenders, separated by commas.  [default: all that are installed]"
+)
+
+
+@click.group()
+def drill() -> None:
+    """Rehearse attacks in a small Internet of network namespaces."""
+
+
+@drill.command("list")
+@json_option
+def list_drills(as_json: bool) -> None:
+    """The drills there are, and who could take part."""
+    from rempart.lab.contenders.catalogue import CONTENDERS
+    from rempart.lab.drills.catalogue import DRILLS
+    from rempart.lab.drills.story import STORY
+
+    drills = (*DRILLS.values(), STORY)
+    lacks = {name: contender.lacks() for name, contender in CONTENDERS.items()}
+    if as_json:
+        document(
+            {
+                "drills": [{"name": one.name, "summary": one.summary} for one in drills],
+                "contenders": [
+                    {"name": name, "summary": CONTENDERS[name].summary, "lacks": why}
+                    for name, why in lacks.items()
+                ],
+            }
+        )
+        return
+    table(("DRILL", "WHAT HAPPENS"), [(one.name, one.summary) for one in drills], empty="no drills")
+    say()
+    table(
+        ("CONTENDER", "WHAT IT IS", "TAKES PART"),
+        [(name, CONTENDERS[name].summary, why or "yes") for name, why in lacks.items()],
+        empty="no contenders",
+    )
+
+
+@drill.command("run")
+@click.argument("name")
+@_against
+@_seed
+@_duration
+@click.option(
+    "--report", type=click.Path(path_type=Path, file_okay=False), help="Write a page with plots there."
+)
+@json_option
+def run_drill(
+    name: str, against: str | None, seed: int, duration: float | None, report: Path | None, as_json: bool
+) -> None:
+    """Give every contender the same attack, one after the other."""
+    from rempart.lab.drills import report as reports
+    from rempart.lab.drills.running import run
+    from rempart.lab.drills.story import STORY, tell
+    from rempart.lab.drills.story_report import page_of
+
+    if name == STORY.name:
+        if against is not None:
+            raise InvalidInput("the story has phases and no contenders", field="against")
+        chosen = STORY
+        with progress_bar() as progress:
+            told = tell(seed=seed, attack_s=duration, progress=progress)
+        outcome = told.outcome
+        page: Page = partial(page_of, begins=told.begins)
+    else:
+        chosen, contenders, page = find_drill(name), find_contenders(against), reports.page_of
+        with progress_bar() as progress:
+            outcome = run(chosen, contenders, seed=seed, attack_s=duration, progress=progress)
+    if report is not None:
+        note(f"report: {reports.write(report, chosen, outcome, page)}")
+    if as_json:
+        for left, why in outcome.left_out.items():
+            note(f"{left} was left out: {why}")
+        say(outcome.result.json_text())
+    else:
+        show(chosen, outcome)
+    click.get_current_context().exit(0 if outcome.result.ok else 1)
+
+
+@drill.command()
+@_against
+@_seed
+@_duration
+@click.option(
+    "--folder",
+    default=Path("docs"),
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where scoreboard.md and its plots are written.",
+)
+def scoreboard(against: str | None, seed: int, duration: float | None, folder: Path) -> None:
+    """Run every drill against every contender and write the page."""
+    from rempart.lab.drills import scoreboard as board
+    from rempart.lab.drills.catalogue import DRILLS
+    from rempart.lab.drills.running import run
+
+    contenders = find_contenders(against)
+    outcomes = []
+    with progress_bar() as progress:
+        for number, one in enumerate(DRILLS.values()):
+
+            def part(words: str, share: float, number: int = number) -> None:
+                progress(words, (number + share) / len(DRILLS))
+
+            outcomes.append((one, run(one, contenders, seed=seed, attack_s=duration, progress=part)))
+    say(str(board.write(folder, outcomes, seed=seed, machine=board.this_machine(os.cpu_count() or 1))))
+
+
+def find_drill(name: str) -> Drill:
+    """The drill of this name, or InvalidInput with those there are."""
+    from rempart.lab.drills.catalogue import DRILLS
+    from rempart.lab.drills.story import STORY
+
+    if name not in DRILLS:
+        hint = f"one of {', '.join((*DRILLS, STORY.name))}"
+        raise InvalidInput(f"there is no drill {name!r}", field="name", hint=hint)
+    return DRILLS[name]
+
+
+def find_contenders(against: str | None) -> list[Contender]:
+    """The contenders that are named, in that order; all when none is."""
+    from rempart.lab.contenders.catalogue import CONTENDERS
+
+    names = list(dict.fromkeys(against.split(","))) if against else list(CONTENDERS)
+    for name in names:
+        if name not in CONTENDERS:
+            hint = f"any of {', '.join(CONTENDERS)}"
+            raise InvalidInput(f"there is no contender {name!r}", field="against", hint=hint)
+    return [CONTENDERS[name] for name in names]
+
+
+def show(chosen: Drill, outcome: Outcome) -> None:
+    """The outcome for a person: figures, who was left out, remarks, bars."""
+    from rempart.lab.drills.figures import COLUMNS, row
+
+    table(
+        COLUMNS,
+        [row(one, attacked=bool(chosen.waves)) for one in outcome.result.contenders],
+        empty="no contenders",
+    )
+    for left, why in outcome.left_out.items():
+        note(f"left out: {left}: {why}")
+    for remark in outcome.remarks:
+        note(f"remark: {remark}")
+    say()
+    for bar in outcome.result.bars:
+        got = "not measured" if bar.got is None else f"{bar.got:.3g}"
+        say(f"{'met    ' if bar.ok else 'NOT MET'}  {bar.name}: {got} (want {bar.want})")
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """A bar on the terminal; where there is none, a line on standard error for each new thing that goes
+    on."""
+    # Ended by a service manager or a time limit, it takes its world down as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        last = ""
+
+        def line(words: str, share: float) -> None:
+            nonlocal last
+            if words != last:
+                note(f"{share:4.0%}  {words}")
+                last = words
+
+        yield line
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+        yield lambda words, share: bar.update(task, description=words, completed=share)

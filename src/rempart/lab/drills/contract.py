@@ -1,0 +1,109 @@
+"""What a drill is, and what it says in the end.
+
+A drill is a value: a world, an origin, visitors, waves of attack, bars. The runner gives every contender
+the same of each, one contender after the other, with the same seed.
+
+    0 ── settle_s ── calm_s ── waves … ── end            seconds after the visitors began
+         not counted  what calm is   the attack
+"""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+
+from pydantic import Field
+
+from rempart.lab.figures import Bar
+from rempart.lab.network.world import WorldShape
+from rempart.lab.visitors.contract import Population
+from rempart.model.base import Value
+
+
+class Wave(Value):
+    """One attack within a drill. Waves may overlap: that is a mixture."""
+
+    attack: str
+    begins: float = Field(default=0.0, ge=0, le=1)
+    """Share of the attack's time after which it begins."""
+    ends: float = Field(default=1.0, ge=0, le=1)
+    parameters: dict[str, float | int | str | bool] = Field(default_factory=dict)
+    """What differs from the attack's defaults."""
+
+
+class Metric(StrEnum):
+    """What a bar may be about: fields of ``ContenderResult``."""
+
+    GOODPUT = "goodput"
+    LATENCY_P99 = "latency_p99"
+    TIME_TO_MITIGATE = "time_to_mitigate_s"
+    FALSE_POSITIVES = "false_positive_rate"
+
+
+class BarWanted(Value):
+    """What we want of Rempart in a drill."""
+
+    metric: Metric
+    at_least: float | None = None
+    at_most: float | None = None
+    contender: str = "rempart"
+
+
+class Drill(Value):
+    """One rehearsal."""
+
+    name: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
+    summary: str
+    world: WorldShape = WorldShape()
+    origin: str = "shop"
+    visitors: Population = Population()
+    waves: tuple[Wave, ...]
+    settle_s: float = 2.0
+    calm_s: float = 5.0
+    attack_s: float = 15.0
+    """What ``--duration`` changes."""
+    after_s: float = 3.0
+    bars: tuple[BarWanted, ...] = ()
+
+
+class Latency(Value):
+    """Milliseconds of requests that were served; None: none was."""
+
+    p50: float | None
+    p99: float | None
+
+
+class ContenderResult(Value):
+    """What one contender got. A figure that was not measured is None."""
+
+    name: str
+    legit_total: int
+    """Requests that visitors wanted while attack and aftermath lasted (all, in a drill without attack)."""
+    legit_ok: int
+    goodput: float | None
+    """legit_ok / legit_total."""
+    latency_ms: Latency
+    time_to_mitigate_s: float | None
+    """From the first attack unit to the moment after which goodput stays >= 95 % of calm, in steps of 0.1 s;
+    None: it did not while the attack lasted, or there was none."""
+    false_positive_rate: float | None
+    """Visits that were refused or stuck / all visits."""
+    cpu_seconds: float | None
+    attack_total: int | None
+    attack_reached_origin: int | None
+
+
+class DrillResult(Value):
+    """A drill's outcome: the document that ``--json`` prints."""
+
+    drill: str
+    seed: int
+    contenders: tuple[ContenderResult, ...]
+    bars: tuple[Bar, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(bar.ok for bar in self.bars)
+
+    def json_text(self) -> str:
+        return json.dumps(self.model_dump(mode="json"), indent=2)

@@ -1,0 +1,159 @@
+"""Figures from truths. Pure: what happened is given, nothing is asked.
+
+Goodput, latency and false positives are those of requests that visitors wanted from the attack's beginning
+to the drill's end (in a drill without attack: from the end of settling in).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from rempart.lab.attacks.contract import Sent
+from rempart.lab.drills.contract import BarWanted, ContenderResult, Latency, Metric
+from rempart.lab.figures import Bar, at_least, at_most, percentile
+from rempart.lab.network.addressing import Prefixes
+from rempart.lab.origins.contract import OriginRequest
+from rempart.lab.visitors.contract import Outcome, Truth
+from rempart.model.base import Value
+
+STEP_S = 0.1
+WINDOW_S = 1.0
+"""Goodput of a moment is that of the second which begins then: a tenth alone holds too few requests to
+tell."""
+KEPT = 0.95
+
+
+class Phases(Value):
+    """When what was, in CLOCK_MONOTONIC seconds."""
+
+    begin: float
+    """Visitors began."""
+    calm: float
+    """Settled: what is calm is measured from here …"""
+    attack: float
+    """… to here. Without attack: the same as ``calm``."""
+    attack_end: float
+    end: float
+    """Visitors want nothing new from here on."""
+
+
+class Evidence(Value):
+    """All that was seen of one contender."""
+
+    name: str
+    phases: Phases
+    truths: tuple[Truth, ...]
+    sent: tuple[Sent, ...]
+    origin: tuple[OriginRequest, ...]
+    bots: Prefixes
+    cpu_seconds: float | None
+    """Of the edge, from ``calm`` to ``end``."""
+
+
+def judge(seen: Evidence) -> ContenderResult:
+    """The figures of one contender."""
+    wanted = within(seen.truths, seen.phases.attack, seen.phases.end)
+    served = [truth for truth in wanted if truth.outcome is Outcome.SERVED]
+    latencies = [truth.latency * 1000 for truth in served]
+    return ContenderResult(
+        name=seen.name,
+        legit_total=len(wanted),
+        legit_ok=len(served),
+        goodput=len(served) / len(wanted) if wanted else None,
+        latency_ms=Latency(p50=percentile(latencies, 0.5), p99=percentile(latencies, 0.99)),
+        time_to_mitigate_s=time_to_mitigate(seen),
+        false_positive_rate=false_positives(wanted),
+        cpu_seconds=seen.cpu_seconds,
+        attack_total=sum(sent.total.units for sent in seen.sent if sent.total) if seen.sent else None,
+        attack_reached_origin=reached(seen) if seen.sent else None,
+    )
+
+
+def within(truths: Sequence[Truth], since: float, until: float) -> list[Truth]:
+    """What was wanted between two moments."""
+    return [truth for truth in truths if since <= truth.intended < until]
+
+
+def share_served(truths: Sequence[Truth]) -> float | None:
+    return sum(t.outcome is Outcome.SERVED for t in truths) / len(truths) if truths else None
+
+
+def time_to_mitigate(seen: Evidence) -> float | None:
+    """Seconds from the first attack unit to the first step from which on every second's goodput is at least
+    95 % of calm's; 0 when it never fell; None when it did not come back while the attack lasted, or nothing
+    was sent."""
+    firsts = [sent.first_at for sent in seen.sent if sent.first_at is not None]
+    calm = share_served(within(seen.truths, seen.phases.calm, seen.phases.attack))
+    if not firsts or not calm:
+        return None
+    first, last_bad = min(firsts), None
+    for step, share in enumerate(goodput_by_step(seen.truths, first, seen.phases.end)):
+        if share is not None and share < KEPT * calm:
+            last_bad = step
+    if last_bad is None:
+        return 0.0
+    recovered = (last_bad + 1) * STEP_S
+    # What comes back when the attack ends was not mitigated.
+    return round(recovered, 1) if first + recovered <= seen.phases.attack_end else None
+
+
+def goodput_by_step(truths: Sequence[Truth], since: float, until: float) -> list[float | None]:
+    """Goodput of the second that begins at each tenth; None where nobody wanted anything."""
+    wanted: dict[int, int] = defaultdict(int)
+    served: dict[int, int] = defaultdict(int)
+    for truth in within(truths, since, until):
+        step = int((truth.intended - since) / STEP_S)
+        wanted[step] += 1
+        served[step] += truth.outcome is Outcome.SERVED
+    steps, window = int((until - since) / STEP_S), round(WINDOW_S / STEP_S)
+    shares: list[float | None] = []
+    for step in range(steps):
+        total = sum(wanted[n] for n in range(step, step + window))
+        shares.append(sum(served[n] for n in range(step, step + window)) / total if total else None)
+    return shares
+
+
+def false_positives(wanted: Sequence[Truth]) -> float | None:
+    """Share of visits that were refused something, ended in a dead end, or were served nothing at all."""
+    visits: dict[int, list[Truth]] = defaultdict(list)
+    for truth in wanted:
+        visits[truth.visit].append(truth)
+    harmed = sum(
+        any(truth.outcome in (Outcome.REFUSED, Outcome.DEAD_END) for truth in visit)
+        or not any(truth.outcome is Outcome.SERVED for truth in visit)
+        for visit in visits.values()
+    )
+    return harmed / len(visits) if visits else None
+
+
+def reached(seen: Evidence) -> int:
+    """Requests of bots that the origin had to answer, by the addresses in its log."""
+    return sum(seen.bots.holds(request.client) for request in seen.origin)
+
+
+def bars(wanted: Sequence[BarWanted], results: Sequence[ContenderResult]) -> tuple[Bar, ...]:
+    """The bars of a drill, for the contenders that took part."""
+    found = []
+    for want in wanted:
+        result = next((one for one in results if one.name == want.contender), None)
+        if result is None:
+            continue
+        name, got = f"{want.contender}: {want.metric.value}", figure(result, want.metric)
+        if want.at_least is not None:
+            found.append(at_least(name, want.at_least, got))
+        if want.at_most is not None:
+            found.append(at_most(name, want.at_most, got))
+    return tuple(found)
+
+
+def figure(result: ContenderResult, metric: Metric) -> float | None:
+    match metric:
+        case Metric.GOODPUT:
+            return result.goodput
+        case Metric.LATENCY_P99:
+            return result.latency_ms.p99
+        case Metric.TIME_TO_MITIGATE:
+            return result.time_to_mitigate_s
+        case Metric.FALSE_POSITIVES:
+            return result.false_positive_rate

@@ -1,0 +1,1 @@
+"""What stands behind the edge: ``contract`` says what an origin is, ``catalogue`` lists them."""
