@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rempart.model.errors import InvalidInput
@@ -264,6 +264,24 @@ def test_name_servers_take_every_type(server: str, tmp_path: Path) -> None:
     assert again.returncode != 0, "the check finds nothing"
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "no record of example.org"),
+        ("; nothing\n$TTL 300\n", "no record of example.org"),
+        ("hello world\n", "records of type WORLD are not kept, nor known here"),
+        ("www.example.net. 300 IN A 192.0.2.1\n", "outside the zone example.org"),
+    ],
+)
+def test_a_file_without_a_record_of_the_zone_is_none_of_it(text: str, why: str) -> None:
+    with pytest.raises(InvalidInput, match=why):
+        read_zone_file(text, "example.org")
+
+
+def test_a_zone_without_records_is_told_by_its_soa() -> None:
+    assert read_zone_file("@ 300 SOA ns hostmaster 1 2 3 4 5\n@ NS ns\n", "example.org").records == ()
+
+
 @given(st.lists(drafts(), max_size=12), st.booleans())
 @settings(max_examples=150)
 def test_any_records_are_read_as_they_were_written(given_drafts: list[RecordDraft], default: bool) -> None:
@@ -272,6 +290,7 @@ def test_any_records_are_read_as_they_were_written(given_drafts: list[RecordDraf
         for record in (parse_record(ZONE, each) for each in given_drafts)
         if record.type is not RecordType.DNSKEY
     }
+    assume(records)
     file = read_zone_file(write_zone_file(ZONE, records.values()), ZONE, proxied=default)
     assert {(record.name, record.type, record.rdata): record for record in file.records} == records
     assert not file.skipped

@@ -24,6 +24,8 @@ class ApplyReport(Value):
     refusals: tuple[Refusal, ...] = ()
     pending: bool = False
     """Something must be tried again soon (a draining server not yet deletable, a full pool)."""
+    incomplete: bool = False
+    """What is pending is not served yet; when it is only tidying up, this is False."""
     needs_reload: bool = False
     """The engine must be reloaded from new boot files before everything is live."""
 
@@ -86,4 +88,13 @@ class LooksAfter(Protocol):
 
     def look_after(self) -> None:
         """Do what is due. Called about once a second while the engine answers; raises EnvironmentLacks."""
+        ...
+
+
+@runtime_checkable
+class ServesSites(Protocol):
+    """An engine that passes visitors on to origins."""
+
+    def sites_down(self) -> tuple[str, ...]:
+        """Hosts of the sites no origin of which can serve, sorted. Raises EnvironmentLacks."""
         ...

@@ -104,11 +104,20 @@ class SafetySection(Value):
     """Below this many existing RRsets (or sites) the share does not count."""
 
 
+class AuditSection(Value):
+    """How much of the audit log is kept. What exceeds one of the two goes, oldest first, within the hour."""
+
+    keep_days: int = Field(default=400, ge=1, le=36_500)
+    keep_entries: int = Field(default=1_000_000, ge=1_000, le=1_000_000_000)
+    """An entry takes some 500 octets."""
+
+
 class UsersSection(Value):
     """System users of the parts when started as root."""
 
     controller: str = "rempart"
     node: str = "rempart-node"
+    gate: str = "rempart-gate"
     haproxy: str = "haproxy"
     knot: str = "knot"
 
@@ -125,6 +134,7 @@ class Configuration(Value):
     store: StoreSection = StoreSection()
     origins: OriginsSection = OriginsSection()
     safety: SafetySection = SafetySection()
+    audit: AuditSection = AuditSection()
     users: UsersSection = UsersSection()
 
     @property
@@ -144,7 +154,8 @@ class StatePaths(Value):
     ======================  ==================================  ====================
     ``controller/``         store, keys, local CA               controller (700)
     ``node/``               last good items                     node (700)
-    ``haproxy/``            boot configuration, maps, keys      node (700)
+    ``gate/``               keys of the gate                    node:gate (750)
+    ``haproxy/``            boot configuration, maps, keys      node:haproxy (750)
     ``knot/``               boot configuration                  node:knot (750)
     ``knot/db/``            journal, DNSSEC keys, timers        knot (700)
     ``run/``                sockets, pid files                  root (755)
@@ -229,6 +240,20 @@ class StatePaths(Value):
     def haproxy_master_socket(self) -> Path:
         """HAProxy's master CLI (``reload``, ``show proc``)."""
         return self.run / "haproxy" / "master.sock"
+
+    @property
+    def gate(self) -> Path:
+        return self.root / "gate"
+
+    @property
+    def gate_keys(self) -> Path:
+        """The secrets of challenges and clearances; the node makes them, the gate reads them."""
+        return self.gate / "keys.json"
+
+    @property
+    def gate_socket(self) -> Path:
+        """Where HAProxy brings what visitors send to the gate."""
+        return self.run / "gate" / "gate.sock"
 
     @property
     def knot_socket(self) -> Path:

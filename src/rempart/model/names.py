@@ -28,6 +28,7 @@ _OWNER = re.compile(r"[a-z0-9_-]+")
 _SIMPLE_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")
 """The full stops of UTS 46 section 4."""
+_CODEPOINT = re.compile(r"U\+([0-9A-F]{4,6})")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
@@ -121,17 +122,29 @@ def enclosing(name: str, zones: Container[str]) -> str | None:
     return None
 
 
-def registrable_domain(name: str) -> str:
+def registrable_domain(name: str, *, field: str = "name") -> str:
     """The public suffix of ``name`` and one label more (Public Suffix List, both its parts).
 
     ``name`` is canonical. Raises InvalidInput when it is itself a public suffix, such as ``co.uk``.
     """
     found: str | None = _public_suffixes().privatesuffix(name.removeprefix("*."))
     if found is None:
+        bare = name.removeprefix("*.")
+        if "." not in bare:
+            raise InvalidInput(
+                f"{shown(name)} is a name without a domain", field=field, hint="for example www.example.org"
+            )
         raise InvalidInput(
-            f"{shown(name)} is a public suffix, under which others register names", field="name"
+            f"{shown(name)} is nobody's own: it is a public suffix, below which anybody registers domains",
+            field=field,
+            hint=f"name a domain below it, as example.{bare}",
         )
     return found
+
+
+def is_public_suffix(name: str) -> bool:
+    """Whether others register domains directly below ``name`` (canonical), as below ``co.uk``."""
+    return _public_suffixes().privatesuffix(name) is None
 
 
 def relative_to(name: str, zone: str) -> str:
@@ -200,7 +213,7 @@ def _a_label(label: str, place: _Place, form: re.Pattern[str]) -> str:
             if not label.isascii():
                 label = idna.alabel(label).decode("ascii")
         except UnicodeError as error:  # IDNAError is one
-            raise place.error(f"not a valid internationalised label: {error}") from None
+            raise place.error(_why_no_label(error)) from None
     label = label.lower()
     if label.startswith("xn--"):
         return _checked_a_label(label, place)
@@ -216,12 +229,25 @@ def _checked_a_label(label: str, place: _Place) -> str:
     try:
         again = idna.alabel(idna.ulabel(label)).decode("ascii")
     except UnicodeError as error:
-        raise place.error(f"not a valid internationalised label: {error}") from None
+        raise place.error(_why_no_label(error)) from None
     if again != label:
         raise place.error(f"not the encoding of the label it decodes to; that is {again}")
     if len(label) > LABEL_MAX:
         raise place.error(f"{len(label)} octets; {LABEL_MAX} are allowed")
     return label
+
+
+def _why_no_label(error: UnicodeError) -> str:
+    """What is wrong with an internationalised label, in our words; the library's are for programmers."""
+    found = _CODEPOINT.search(str(error))
+    if found and isinstance(error, idna.InvalidCodepoint | idna.InvalidCodepointContext):
+        character = chr(int(found[1], 16))
+        name = unicodedata.name(character, "").lower() or "a character without a name"
+        where = " here" if isinstance(error, idna.InvalidCodepointContext) else ""
+        return f"{name} (U+{found[1]}) is not allowed{where} in an internationalised name (RFC 5892)"
+    if isinstance(error, idna.IDNABidiError):
+        return "not a valid internationalised name: it mixes writing directions (RFC 5893)"
+    return "not a valid internationalised name (RFC 5891)"
 
 
 def _why_not(label: str, form: re.Pattern[str]) -> str:

@@ -125,7 +125,7 @@ def _pieces(kind: RecordType, form: Form, words: list[str], zone: str, priority:
         raise InvalidInput(f"{priority} here, but the content begins with {words[0]}", field="priority")
     if len(words) < least or (len(words) > least and fields[-1].kind not in TAKES_REST):
         expected = " ".join(field.name for field in fields)
-        raise _invalid(f"a {kind} record is «{expected}», {len(fields)} parts; here are {len(words)}")
+        raise _invalid(f"{kind} takes «{expected}», {len(fields)} parts; given: {len(words)}")
     last = len(fields) - 1
     pieces = [
         _piece_of_text(field, word, zone, form) for field, word in zip(fields[:last], words, strict=False)

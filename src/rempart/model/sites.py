@@ -8,6 +8,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from rempart.model.base import Value
+from rempart.model.challenges import Exemptions, SecurityLevel
 
 LIMIT_WINDOW_S = 10
 """The sliding window, in seconds, over which requests are counted for the per-site limits."""
@@ -54,5 +55,8 @@ class Site(Value):
     origins: tuple[Origin, ...] = Field(min_length=1, max_length=64)
     https_redirect: bool = True
     limits: SiteLimits = SiteLimits()
+    security_level: SecurityLevel | None = None
+    """None: that of the zone."""
+    exemptions: Exemptions = Exemptions()
     created_on: datetime
     modified_on: datetime

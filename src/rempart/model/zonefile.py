@@ -85,7 +85,8 @@ def read_zone_file(text: str, zone: str, *, proxied: bool = False) -> ZoneFile:
     duplicates. TTLs outside of what is allowed are moved to its bounds, with a note.
 
     Raises InvalidInput(field="line N") for broken syntax, faulty records (the message lists the first ten),
-    $INCLUDE and $GENERATE; with field "file" for more than 64 MiB or 500,000 records.
+    $INCLUDE and $GENERATE; with field "file" for more than 64 MiB or 500,000 records, and for a file
+    that has neither a record of the zone nor its SOA.
     """
     if len(text) > SIZE_MAX or (not text.isascii() and len(text.encode(errors="replace")) > SIZE_MAX):
         raise InvalidInput(f"the file is larger than {SIZE_MAX // 2**20} MiB", field="file")
@@ -124,6 +125,7 @@ class _Reader:
         self._moved_ttls: dict[int, list[int]] = {}
         self._dotless = [0, 0]  # the first line, and how many
         self._notes: list[str] = []
+        self._has_soa = False
 
     def take(self, entry: Entry) -> None:
         where = f"line {entry.line}"
@@ -143,6 +145,9 @@ class _Reader:
     def result(self) -> ZoneFile:
         if self._errors:
             raise self._all_errors()
+        if not self._records and not self._has_soa:
+            found = [f" (line {one.line}: {one.name} {one.type}: {one.reason})" for one in self._skipped[:1]]
+            raise InvalidInput(f"it holds no record of {self._zone}{''.join(found)}", field="file")
         notes = list(self._notes)
         for ttl, lines in sorted(self._moved_ttls.items()):
             first, count = lines
@@ -179,6 +184,7 @@ class _Reader:
         line = self._split(entry)
         if not within(line.owner, self._zone):
             return self._skip(entry, line, f"outside the zone {self._zone}")
+        self._has_soa |= line.kind == "SOA"
         reason = self._why_skip(line)
         if reason:
             return self._skip(entry, line, reason)
@@ -255,8 +261,9 @@ class _Reader:
         if kind in _SIGNING:
             return "the zone is signed anew here"
         if kind not in _TYPES:
-            advice = f": {_ADVICE[kind]}" if kind in _ADVICE else ""
-            return f"records of type {kind} are not kept{advice}"
+            if kind in _ADVICE:
+                return f"records of type {kind} are not kept: {_ADVICE[kind]}"
+            return f"records of type {kind} are not kept{'' if _has_a_number(kind) else ', nor known here'}"
         if line.owner == self._zone and kind in ("NS", "DS"):
             own = "name servers" if kind == "NS" else "DS records"
             return f"the zone's own {own} are not records of it: they change with the operator"
@@ -310,6 +317,15 @@ def _known_type(word: str) -> str:
         except (dns.exception.DNSException, ValueError):
             raise InvalidInput(f"{shown(word)} is not a record type") from None
     return kind
+
+
+def _has_a_number(kind: str) -> bool:
+    """Whether ``kind`` is a type at all."""
+    try:
+        dns.rdatatype.from_text(kind)
+    except (dns.exception.DNSException, ValueError):
+        return False
+    return True
 
 
 class Soa(Value):

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from rempart.model.base import Value
+from rempart.model.challenges import SecurityLevel
 
 
 class ZoneStatus(StrEnum):
@@ -33,6 +34,8 @@ class ZoneSettings(Value):
     ssl: SslMode = SslMode.FLEXIBLE
     always_use_https: bool = True
     flatten_all_cnames: bool = False
+    security_level: SecurityLevel = SecurityLevel.MEDIUM
+    """For all the zone's names that go through the edge."""
 
 
 class Zone(Value):

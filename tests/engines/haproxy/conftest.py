@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.engines.haproxy.edge import Edge, Origin, new_edge
+from tests.engines.haproxy.guarded import Guarded, besieged
 
 
 @pytest.fixture
@@ -25,4 +26,11 @@ def one() -> Iterator[Origin]:
 @pytest.fixture
 def two() -> Iterator[Origin]:
     with Origin("two") as it:
+        yield it
+
+
+@pytest.fixture
+def guarded(one: Origin) -> Iterator[Guarded]:
+    """HAProxy with one site under attack, and the gate."""
+    with besieged(one) as it:
         yield it

@@ -9,7 +9,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,11 +25,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from rempart.engines.contract import ApplyReport, ItemTable
-from rempart.engines.haproxy.control import HAProxyEngine, Ownership, check_command, command_line
+from rempart.engines.haproxy.control import HAProxyEngine, check_command, command_line
 from rempart.engines.haproxy.names import SYSTEM_AUTHORITIES
+from rempart.lab.leftovers import short_folder
 from rempart.model.configuration import AdminSection, Configuration, EdgeSection
 from rempart.model.errors import EnvironmentLacks
 from rempart.model.sites import OriginTls, SiteLimits
+from rempart.node.confinement import confined
 from rempart.snapshot.items import CertificateItem, EdgeOrigin, Item, ItemChange, SiteItem
 
 NO_LIMITS = SiteLimits(requests_per_client=0, requests_per_site=0, connections_per_client=0)
@@ -302,6 +303,8 @@ class Edge:
     engine: HAProxyEngine
     items: dict[str, Item] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
+    started_as: tuple[int, int] | None = None
+    """User and group that root starts HAProxy as."""
 
     @property
     def view(self) -> ItemTable:
@@ -322,9 +325,10 @@ class Edge:
         # Warnings would greet the operator at every start.
         assert "[WARNING]" not in checked.stderr, checked.stderr
         log = (self.config.state / "haproxy.out").open("ab")
+        command = command_line(self.config)
         with log:
             self.process = subprocess.Popen(
-                command_line(self.config, self.engine._ownership),
+                confined(command, *self.started_as) if self.started_as else command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -430,11 +434,10 @@ class _NamedTls(http.client.HTTPConnection):
 def new_edge(
     *items: Item,
     authorities: str = SYSTEM_AUTHORITIES,
-    ownership: Ownership | None = None,
     **edge: Any,
 ) -> Iterator[Edge]:
     """An edge that is not started yet; afterwards, nothing of it is left."""
-    folder = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
+    folder = short_folder()
     settings: dict[str, Any] = {
         "listen": ("127.0.0.1",),
         "http_port": free_port(),
@@ -448,7 +451,7 @@ def new_edge(
     )
     for part in ("haproxy", "node"):
         (config.paths.run / part).mkdir(parents=True)
-    engine = HAProxyEngine(config, ownership, authorities=authorities)
+    engine = HAProxyEngine(config, authorities=authorities)
     it = Edge(config, engine, {item.key: item for item in items})
     try:
         yield it

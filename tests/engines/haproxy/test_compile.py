@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rempart.engines.haproxy import boot, observe
 from rempart.engines.haproxy.changes import Phase, diff
 from rempart.engines.haproxy.compile import certificate_flaw, compile_server, compile_site, valid_host
-from rempart.engines.haproxy.names import Ownership, Places, backend_name, server_name
+from rempart.engines.haproxy.names import Places, backend_name, server_name
 from rempart.engines.haproxy.pages import PAGES, render
 from rempart.engines.haproxy.pool import BackendPool, assign, pool_size
 from rempart.engines.haproxy.state import (
@@ -24,7 +24,7 @@ from rempart.engines.haproxy.state import (
     format_route,
     parse_route,
 )
-from rempart.model.configuration import Configuration, EdgeSection
+from rempart.model.configuration import Configuration
 from rempart.model.errors import EngineRefused, InvalidInput
 from rempart.model.sites import OriginTls, SiteLimits
 from tests.engines.haproxy.edge import issue, origin, site
@@ -116,7 +116,7 @@ def test_hosts_hold_nothing_that_means_something_to_haproxy(text: str) -> None:
 def test_routes_come_back(number: int, redirect: bool, client: int, whole: int, at_once: int) -> None:
     limits = SiteLimits(requests_per_client=client, requests_per_site=whole, connections_per_client=at_once)
     route = Route(backend=backend_name(number), https_redirect=redirect, limits=limits)
-    assert parse_route(format_route(route)) == route
+    assert parse_route(format_route("a.test", route)) == route
 
 
 # --- certificates ---------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ class Double:
 
     def __init__(self, state: EdgeState) -> None:
         self.maps = {
-            PLACES.sites: {host: format_route(route) for host, route in state.routes.items()},
+            PLACES.sites: {host: format_route(host, route) for host, route in state.routes.items()},
             PLACES.secured: dict.fromkeys(state.secured, "1"),
         }
         self.servers = {
@@ -326,7 +326,7 @@ def test_keys_do_not_show() -> None:
 
 def test_reading_maps() -> None:
     text = "0x5581 a.test be_0001|rc|500|7|100\n0x5582 *.a.test be_0002|-|1|1|1\n"
-    assert [*observe.routes(text)] == ["a.test", "*.a.test"]
+    assert [*observe.routes(text, "")] == ["a.test", "*.a.test"]
 
 
 def test_reading_certificates() -> None:
@@ -356,17 +356,6 @@ def test_pages_are_small_and_ask_for_nothing_from_elsewhere() -> None:
 def test_folders_that_cannot_be_named(state: str) -> None:
     with pytest.raises(InvalidInput):
         Places.of(Configuration.model_validate({"state": state}).paths)
-
-
-def test_privileges_are_given_up_and_sockets_given_away() -> None:
-    ownership = Ownership(
-        worker_user="haproxy", worker_group="haproxy", socket_user="node", socket_group="nodes"
-    )
-    text = boot.configuration(
-        EdgeSection(), PLACES, EdgeState(), 1, authorities="@system-ca", ownership=ownership
-    )
-    assert "    user haproxy\n    group haproxy\n" in text
-    assert "mode 660 level admin expose-fd listeners user node group nodes" in text
 
 
 def test_as_many_visitors_as_there_are_descriptors_for() -> None:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import pwd
-import shutil
-import subprocess
+import socket
+import stat
 import threading
 from collections.abc import Mapping
-from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from rempart.engines.haproxy.control import HAProxyEngine, Ownership, check_command
+from rempart.engines.haproxy.control import HAProxyEngine
 from rempart.engines.haproxy.state import EdgeState, Server
 from rempart.model.errors import EngineRefused, EnvironmentLacks
 from rempart.model.sites import SiteLimits
+from rempart.node.confinement import is_confined
 from rempart.snapshot.items import CertificateItem, Item
 from tests.engines.haproxy.edge import (
     Edge,
@@ -368,38 +370,35 @@ def test_no_socket_at_all() -> None:
 
 
 @pytest.mark.root
-def test_started_as_root_it_gives_up_its_privileges(one: Origin) -> None:
-    """The worker is nobody much, and the sockets belong to whom they were given."""
-    ownership = Ownership(
-        worker_user="haproxy", worker_group="haproxy", socket_user="nobody", socket_group="nogroup"
-    )
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_it_never_is_root_and_reloads_on_well_known_ports(one: Origin) -> None:
+    """Started by root, with folders as the supervisor makes them: the node's group gets to the sockets."""
+    haproxy, node = pwd.getpwnam("haproxy"), pwd.getpwnam("nobody")
     item = site("a.test", origin(one.port))
-    with new_edge(item, certificate("a.test"), ownership=ownership) as edge:
+    ports: dict[str, Any] = {"listen": ("127.0.0.213",), "http_port": 80, "https_port": 443}
+    with new_edge(item, certificate("a.test"), **ports) as edge:
+        paths = edge.config.paths
+        edge.config.state.chmod(0o755)
+        paths.haproxy.mkdir()
+        os.chown(paths.haproxy, 0, haproxy.pw_gid)
+        paths.haproxy.chmod(0o2750)
+        os.chown(paths.run / "haproxy", haproxy.pw_uid, node.pw_gid)
+        (paths.run / "haproxy").chmod(0o2750)
+        edge.started_as = haproxy.pw_uid, haproxy.pw_gid
         edge.start()
+        assert edge.process is not None
         for _ in range(2):
-            status = Path(f"/proc/{edge.engine.worker_pid()}/status").read_text()
-            uids = next(line for line in status.splitlines() if line.startswith("Uid:")).split()[1:]
-            assert set(uids) == {str(pwd.getpwnam("haproxy").pw_uid)}
-            for path in (edge.config.paths.haproxy_socket, edge.config.paths.haproxy_master_socket):
-                assert path.stat().st_uid == pwd.getpwnam("nobody").pw_uid
-                assert path.stat().st_mode & 0o777 == 0o660
-            assert edge.get("a.test").status == 200
-            assert edge.put(site("b.test", origin(one.port))).commands in (0, 4)
+            for pid in (edge.process.pid, edge.engine.worker_pid()):
+                assert is_confined(pid, haproxy.pw_uid)
+            for path in (paths.haproxy_socket, paths.haproxy_master_socket):
+                found = path.stat()
+                assert (found.st_uid, found.st_gid) == (haproxy.pw_uid, node.pw_gid)
+                assert stat.S_IMODE(found.st_mode) == 0o660
+            for port in (80, 443):
+                with socket.create_connection(("127.0.0.213", port), timeout=5):
+                    pass
+            edge.put(site("b.test", origin(one.port)))
             edge.engine.write_boot_files(edge.view)
             edge.engine.reload()
-        assert edge.served_certificate("a.test").subject.rfc4514_string() == "CN=a.test"
-
-
-@pytest.mark.root
-def test_the_node_may_check_what_root_starts_from(one: Origin) -> None:
-    """`haproxy -c` by a user who may not become another."""
-    ownership = Ownership(
-        worker_user="haproxy", worker_group="haproxy", socket_user="nobody", socket_group="nogroup"
-    )
-    with new_edge(site("a.test", origin(one.port)), certificate("a.test"), ownership=ownership) as edge:
-        edge.engine.write_boot_files(edge.view)
-        edge.config.state.chmod(0o755)
-        for path in (edge.config.paths.haproxy, *edge.config.paths.haproxy.rglob("*")):
-            shutil.chown(path, "nobody", "nogroup")
-        done = subprocess.run(check_command(edge.config), user="nobody", capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        modes = {stat.S_IMODE(path.stat().st_mode) for path in paths.haproxy.rglob("*")}
+        assert modes == {0o2750, 0o640}

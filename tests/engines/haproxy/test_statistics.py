@@ -30,6 +30,17 @@ def test_counts_by_site_and_origin(edge: Edge, one: Origin) -> None:
     assert servers[False].weight == 7
     assert servers[False].address == f"127.0.0.1:{one.port}"
     assert not servers[True].up
+    assert edge.engine.sites_down() == ("b.test",)
+
+
+def test_sites_that_no_origin_serves_are_named(edge: Edge, one: Origin) -> None:
+    dead = free_port()
+    edge.put(
+        site("live.test", origin(dead), origin(one.port, backup=True)),
+        site("dead.test", origin(dead), origin(dead + 1 if dead < 65535 else dead - 1, backup=True)),
+        site("idle.test", origin(one.port, weight=0)),
+    )
+    eventually(lambda: edge.engine.sites_down() == ("dead.test", "idle.test"))
 
 
 def test_anything_else_is_an_error() -> None:

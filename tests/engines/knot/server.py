@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -22,12 +21,14 @@ import dns.rrset
 from rempart.engines.knot.compile import command_line, pid_file
 from rempart.engines.knot.control import KnotEngine
 from rempart.engines.knot.session import ControlSession
+from rempart.lab.leftovers import short_folder
 from rempart.model.configuration import Configuration, DnsSection
 from rempart.model.records import RRset
+from rempart.node.confinement import confined
 from rempart.snapshot.items import Item, ItemChange, RRsetItem, ZoneItem
 
 ADDRESS = "127.0.0.1"
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 def free_port() -> int:
@@ -110,6 +111,8 @@ class Server:
         self.engine = KnotEngine(self.config)
         self.view = Items()
         self.log = state / "knotd.log"
+        self.started_as: tuple[int, int] | None = None
+        """User and group that root starts knotd as."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -123,9 +126,13 @@ class Server:
 
     def start(self) -> None:
         pid_file(self.config).unlink(missing_ok=True)
+        command = command_line(self.config)
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                command_line(self.config), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                confined(command, *self.started_as) if self.started_as else command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
             )
         try:
             eventually(self.engine.alive, what="knotd answers")
@@ -191,7 +198,7 @@ class Server:
 @contextlib.contextmanager
 def running_server(**settings: object) -> Iterator[Server]:
     """A started server with no zones; gone afterwards with its folder. ``settings`` go to the dns section."""
-    state = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
+    state = short_folder()
     try:
         section = DnsSection.model_validate(
             {"listen": (ADDRESS,), "port": free_port(), "rate_limit": 0, **settings}

@@ -43,10 +43,10 @@ def secondary(**changes: object) -> SecondaryItem:
     return good.model_copy(update=changes)
 
 
-def text_of(config: Configuration, *items: SecondaryItem, user: str | None = None) -> str:
+def text_of(config: Configuration, *items: SecondaryItem) -> str:
     good, refused = peers(items)
     assert refused == ()
-    return configuration_text(config, good, user)
+    return configuration_text(config, good)
 
 
 def lines_of(text: str) -> list[str]:
@@ -54,26 +54,22 @@ def lines_of(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("config", "items", "user"),
+    ("config", "items"),
     [
-        (configuration(), [], None),
-        (configuration(), [], "knot:knot"),
-        (configuration(rate_limit=0, listen=("127.0.0.1",), port=5353), [], "knot"),
+        (configuration(), []),
+        (configuration(rate_limit=0, listen=("127.0.0.1",), port=5353), []),
         (
             configuration(),
             [secondary(), secondary(id="two", tsig_name="two.key", address="2001:db8::53", port=54)],
-            None,
         ),
-        (configuration(listen=("192.0.2.1", "2001:db8::1")), [secondary()], None),
+        (configuration(listen=("192.0.2.1", "2001:db8::1")), [secondary()]),
     ],
 )
-def test_knot_takes_the_file(
-    config: Configuration, items: list[SecondaryItem], user: str | None, tmp_path: Path
-) -> None:
+def test_knot_takes_the_file(config: Configuration, items: list[SecondaryItem], tmp_path: Path) -> None:
     config = config.model_copy(update={"state": tmp_path})
     config.paths.knot_db.mkdir(parents=True)
     file = tmp_path / "knot.conf"
-    file.write_text(text_of(config, *items, user=user))
+    file.write_text(text_of(config, *items))
     assert shutil.which("knotc")
     outcome = subprocess.run(check_command(file), capture_output=True, text=True, timeout=30)
     assert outcome.returncode == 0, outcome.stderr
@@ -151,12 +147,6 @@ def test_two_secondaries_do_not_share_a_key_name() -> None:
 def test_a_path_that_cannot_be_quoted_is_refused(state: str) -> None:
     with pytest.raises(InvalidInput):
         text_of(Configuration(state=Path(state)))
-
-
-@pytest.mark.parametrize("user", ["knot\nx", "", "Knot", "knot:knot:knot", "-knot"])
-def test_a_user_that_is_none_is_refused(user: str) -> None:
-    with pytest.raises(InvalidInput):
-        text_of(configuration(), user=user)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "x" * 64, 'a"b', "a..b"])

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import socket
 import stat
+import statistics
 import threading
+import time
+from collections.abc import Iterator
 
 import dns.exception
 import dns.message
@@ -14,8 +19,9 @@ import dns.xfr
 import dns.zone
 import pytest
 
-from rempart.snapshot.items import SecondaryItem
-from tests.engines.knot.server import ADDRESS, Server, free_port, plain_zone
+from rempart.engines.knot.compile import REMOTE_IO_MS
+from rempart.snapshot.items import Item, SecondaryItem
+from tests.engines.knot.server import ADDRESS, Server, free_port, plain_zone, rrset_item
 
 ZONE = "example.org"
 
@@ -42,7 +48,7 @@ def transfer(
     if item is not None:
         key = dns.tsig.Key(item.tsig_name, secret or item.tsig_secret, item.tsig_algorithm)
         query.use_tsig({key.name: key}, key.name)
-    dns.query.inbound_xfr(ADDRESS, loaded, query, port=server.port, timeout=10)
+    dns.query.inbound_xfr(server.config.dns.listen[0], loaded, query, port=server.port, timeout=10)
     return loaded
 
 
@@ -157,3 +163,44 @@ def test_boot_files_are_enough_to_start_from(server: Server) -> None:
     server.start()
     transfer(server, ZONE, item)
     assert server.engine.reconcile(server.view).commands == 0
+
+
+@contextlib.contextmanager
+def black_hole() -> Iterator[int]:
+    """A port that swallows whatever would connect to it: its queue is full, and nobody accepts."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind((ADDRESS, 0))
+        listener.listen(0)
+        port: int = listener.getsockname()[1]
+        for _ in range(16):
+            filler = stack.enter_context(socket.socket())
+            filler.settimeout(0.3)
+            try:
+                filler.connect((ADDRESS, port))
+            except TimeoutError:
+                break
+        else:
+            pytest.fail("the queue takes everybody")
+        yield port
+
+
+@pytest.mark.slow
+def test_a_secondary_that_swallows_packets_is_in_nobodys_way(server: Server) -> None:
+    def seconds(zone: str, name: str, *items: Item) -> float:
+        began = time.monotonic()
+        server.engine.apply(server.view.put(*items), server.view)
+        while not server.rdata(f"{name}.{zone}", "A"):
+            time.sleep(0.002)
+        return time.monotonic() - began
+
+    with black_hole() as port:
+        dead = secondary().model_copy(update={"port": port})
+        server.engine.apply(server.view.put(*plain_zone(ZONE), dead), server.view)
+        limit = REMOTE_IO_MS / 1000 / 2
+        new = [seconds(f"n{n}.example", "www", *plain_zone(f"n{n}.example")) for n in range(9)]
+        assert statistics.median(new) < limit, new
+        changed = [
+            seconds(ZONE, f"c{n}", rrset_item(ZONE, f"c{n}.{ZONE}", "A", "192.0.2.1")) for n in range(9)
+        ]
+        assert max(changed) < limit, changed

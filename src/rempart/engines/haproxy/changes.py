@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from rempart.engines.haproxy.names import Places, certificate_id
-from rempart.engines.haproxy.state import EdgeState, Server, format_route
+from rempart.engines.haproxy.state import EdgeState, Route, Server, format_route
 
 
 class Phase(IntEnum):
@@ -65,12 +65,32 @@ def _routes(desired: EdgeState, observed: EdgeState, places: Places) -> list[Run
         was = observed.routes.get(host)
         if was == route:
             continue
+        key = f"site/{host}"
+        commands += _exemptions(key, route, was, places)
+        if was is not None and format_route(host, was) == format_route(host, route):
+            continue
         verb = "add" if was is None else "set"
-        text = f"{verb} map {places.sites} {host} {format_route(route)}"
-        commands.append(RuntimeCommand(Phase.SWITCH, f"site/{host}", text))
+        text = f"{verb} map {places.sites} {host} {format_route(host, route)}"
+        commands.append(RuntimeCommand(Phase.SWITCH, key, text))
     for host in observed.routes.keys() - desired.routes.keys():
+        commands += _exemptions(f"site/{host}", None, observed.routes[host], places)
         commands.append(RuntimeCommand(Phase.SWITCH, f"site/{host}", f"del map {places.sites} {host}"))
     return commands
+
+
+def _exemptions(key: str, route: Route | None, was: Route | None, places: Places) -> list[RuntimeCommand]:
+    # They come after the route and go before it, so that no backend ever returns to the pool with one.
+    wanted = {f"{route.backend}{exempt}" for exempt in route.exempt} if route else set()
+    present = {f"{was.backend}{exempt}" for exempt in was.exempt} if was else set()
+    removed = [
+        RuntimeCommand(Phase.PREPARE, key, f"del map {places.exempt} {entry}")
+        for entry in sorted(present - wanted)
+    ]
+    added = [
+        RuntimeCommand(Phase.RETIRE, key, f"add map {places.exempt} {entry} 1")
+        for entry in sorted(wanted - present)
+    ]
+    return removed + added
 
 
 def _servers(desired: EdgeState, observed: EdgeState) -> list[RuntimeCommand]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from rempart.engines.haproxy.names import Ownership, Places
+from rempart.engines.haproxy.names import Places
 from rempart.model.configuration import Configuration
 
 PROGRAM = "haproxy"
 
 
-def command_line(config: Configuration, ownership: Ownership | None = None) -> list[str]:
-    """HAProxy in master-worker mode, in the foreground, with the master's socket."""
+def command_line(config: Configuration) -> list[str]:
+    """HAProxy in master-worker mode, in the foreground, with the master's socket.
+
+    It stays who it is started as: nobody's sockets are given away, their folder says who reaches them.
+    """
     places = Places.of(config.paths)
-    socket = f"{places.master_socket},mode,660"
-    if ownership is not None:
-        socket += f",user,{ownership.socket_user},group,{ownership.socket_group}"
-    return [PROGRAM, "-W", "-S", socket, "-f", places.config]
+    return [PROGRAM, "-W", "-S", f"{places.master_socket},mode,660", "-f", places.config]
 
 
 def check_command(config: Configuration) -> list[str]:

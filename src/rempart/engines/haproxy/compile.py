@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from rempart.engines.haproxy.names import Places, certificate_file, server_name
-from rempart.engines.haproxy.state import EdgeCertificate, EdgeState, Route, Server
+from rempart.engines.haproxy.state import EdgeCertificate, EdgeState, Route, Server, exemption_keys
 from rempart.model.errors import EngineRefused
 from rempart.model.sites import OriginTls
 from rempart.snapshot.items import CertificateItem, EdgeOrigin, SiteItem
@@ -56,7 +56,14 @@ def compile_site(item: SiteItem, backend: str, authorities: str) -> tuple[Route,
     for origin in item.origins:
         server = compile_server(origin, authorities, item.key)
         servers.setdefault(server.name, server)
-    return Route(backend=backend, https_redirect=item.https_redirect, limits=item.limits), servers
+    route = Route(
+        backend=backend,
+        https_redirect=item.https_redirect,
+        limits=item.limits,
+        challenge=item.challenge,
+        exempt=exemption_keys(item.exemptions),
+    )
+    return route, servers
 
 
 def compile_server(origin: EdgeOrigin, authorities: str, key: str) -> Server:
@@ -90,21 +97,28 @@ def compile_server(origin: EdgeOrigin, authorities: str, key: str) -> Server:
     )
 
 
-def compile_certificate(item: CertificateItem, places: Places) -> EdgeCertificate:
-    """A certificate, its key proven to belong to it. EngineRefused names what is wrong, never the key."""
+def compile_certificate(
+    item: CertificateItem, places: Places, sound: Collection[str] = frozenset()
+) -> EdgeCertificate:
+    """A certificate, its key proven to belong to it. EngineRefused names what is wrong, never the key.
+
+    ``sound`` are files that were written after this very proof. It is not repeated, and chain and key are
+    left out of the result: thousands of them would take seconds at every change.
+    """
     if not _CERTIFICATE_ID.fullmatch(item.id):
         raise EngineRefused(ENGINE, "not an identifier of a certificate", item=item.key)
     if not item.hosts or not all(valid_host(host) for host in item.hosts):
         raise EngineRefused(ENGINE, "a certificate needs host names, each an A-label name", item=item.key)
+    file, hosts = certificate_file(places, item), tuple(dict.fromkeys(item.hosts))
+    if file in sound:
+        return EdgeCertificate(file=file, hosts=hosts)
     reason = certificate_flaw(item.chain_pem, item.key_pem)
     if reason is not None:
         raise EngineRefused(ENGINE, reason, item=item.key)
     # An empty line would end the payload of a runtime command: PEM has none that matter.
     lines = [line.strip() for line in f"{item.chain_pem}\n{item.key_pem}".splitlines()]
     pem = "\n".join(line for line in lines if line) + "\n"
-    return EdgeCertificate(
-        file=certificate_file(places, item), hosts=tuple(dict.fromkeys(item.hosts)), pem=pem
-    )
+    return EdgeCertificate(file=file, hosts=hosts, pem=pem)
 
 
 def certificate_flaw(chain_pem: str, key_pem: str) -> str | None:
@@ -135,8 +149,12 @@ def desired_state(
     certificates: Iterable[CertificateItem],
     places: Places,
     authorities: str,
+    sound: Collection[str] = frozenset(),
 ) -> tuple[EdgeState, tuple[EngineRefused, ...]]:
-    """The state that sites (each with its backend) and certificates ask for, and the items left out of it."""
+    """The state that sites (each with its backend) and certificates ask for, and the items left out of it.
+
+    ``sound``: see compile_certificate.
+    """
     routes: dict[str, Route] = {}
     servers: dict[str, dict[str, Server]] = {}
     held: dict[str, EdgeCertificate] = {}
@@ -149,7 +167,7 @@ def desired_state(
             refused.append(error)
     for item in certificates:
         try:
-            certificate = compile_certificate(item, places)
+            certificate = compile_certificate(item, places, sound)
         except EngineRefused as error:
             refused.append(error)
             continue

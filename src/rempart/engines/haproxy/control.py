@@ -11,21 +11,26 @@ import os
 import resource
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from rempart.engines.contract import ApplyReport, ItemView, Refusal
-from rempart.engines.haproxy import boot, observe
+from rempart.engines.haproxy import boot, clearance, observe, replies
 from rempart.engines.haproxy.changes import Phase, RuntimeCommand, diff
 from rempart.engines.haproxy.commands import check_command, command_line
 from rempart.engines.haproxy.compile import ENGINE, RUNTIME_PAYLOAD_MAX, desired_state
-from rempart.engines.haproxy.files import private_folder, self_signed_certificate, write_atomically
+from rempart.engines.haproxy.files import (
+    folder_like_its_parent,
+    private_folder,
+    self_signed_certificate,
+    write_atomically,
+)
+from rempart.engines.haproxy.gate_keys import fresh_key, read_or_make_keys, write_keys
 from rempart.engines.haproxy.memory import EdgeMemory
 from rempart.engines.haproxy.names import (
     SYSTEM_AUTHORITIES,
-    Ownership,
     Places,
     backend_number,
     certificate_id,
@@ -33,12 +38,13 @@ from rempart.engines.haproxy.names import (
 from rempart.engines.haproxy.pool import assign
 from rempart.engines.haproxy.runtime import RuntimeSocket
 from rempart.engines.haproxy.state import EdgeState, parse_route
-from rempart.engines.haproxy.statistics import EdgeStatistics, parse_statistics
+from rempart.engines.haproxy.statistics import EdgeStatistics, parse_statistics, sites_down
 from rempart.model.configuration import Configuration
 from rempart.model.errors import EngineRefused, EnvironmentLacks
+from rempart.model.gate import GateKeys
 from rempart.snapshot.items import CertificateItem, Item, ItemChange, SiteItem
 
-__all__ = ["HAProxyEngine", "Ownership", "check_command", "command_line"]
+__all__ = ["HAProxyEngine", "check_command", "command_line"]
 
 DRAIN_S = 60.0
 """What still runs on a server that was taken out (a WebSocket, a download) is ended after this."""
@@ -50,8 +56,7 @@ ItemT = TypeVar("ItemT", SiteItem, CertificateItem)
 class HAProxyEngine:
     """HAProxy, seen by the node (engines.contract.Engine). Not for two threads at a time.
 
-    ``ownership`` is None unless HAProxy is started as root; ``authorities`` is the file of certificate
-    authorities that strict origins are verified with.
+    ``authorities`` is the file of certificate authorities that strict origins are verified with.
     """
 
     name = ENGINE
@@ -59,17 +64,17 @@ class HAProxyEngine:
     def __init__(
         self,
         config: Configuration,
-        ownership: Ownership | None = None,
         *,
         authorities: str = SYSTEM_AUTHORITIES,
     ) -> None:
         self._config = config
-        self._ownership = ownership
         self._authorities = authorities
         self._places = Places.of(config.paths)
         self._runtime = RuntimeSocket(config.paths.haproxy_socket)
         self._master = RuntimeSocket(config.paths.haproxy_master_socket)
         self._memory: EdgeMemory | None = None
+        self._told_keys: GateKeys | None = None
+        """The gate's keys that HAProxy holds, as far as this engine has made it so."""
 
     # --- the contract ---------------------------------------------------------------------------
 
@@ -99,15 +104,16 @@ class HAProxyEngine:
             _of_kind(SiteItem, view.under("site/")),
             _of_kind(CertificateItem, view.under("certificate/")),
         )
+        self._make_keys_equal(self._gate_keys())
         return self._make_equal(memory, wanted, memory.whole(wanted.left_hosts, wanted.left_ids))
 
     def write_boot_files(self, view: ItemView) -> None:
         """Write what HAProxy starts from. A certificate or site that HAProxy could not take is left out."""
         places = self._places
         root = self._config.paths.haproxy
-        folders = (root, Path(places.certificates), Path(places.pages))
-        for folder in folders:
-            private_folder(folder)
+        private_folder(root)
+        for folder in (Path(places.certificates), Path(places.pages)):
+            folder_like_its_parent(folder)
         sites = _of_kind(SiteItem, view.under("site/"))
         assigned, pool = assign(
             (site.host for site in sites), self._assignment(), self._config.edge.prepared_sites
@@ -117,6 +123,7 @@ class HAProxyEngine:
             _of_kind(CertificateItem, view.under("certificate/")),
             places,
             self._authorities,
+            sound=frozenset(map(str, Path(places.certificates).iterdir())),
         )
         # What the configuration names comes before the configuration, what it no longer names goes after.
         if not Path(places.default_certificate).exists():
@@ -126,11 +133,14 @@ class HAProxyEngine:
             for file, certificate in state.certificates.items()
             if certificate.pem is not None and not Path(file).exists()
         ]
-        written += [write_atomically(Path(f), t, durable=False) for f, t in boot.page_files(places).items()]
+        pages = {**replies.page_files(places), **clearance.challenge_page_files(places)}
+        written += [write_atomically(Path(f), t, durable=False) for f, t in pages.items()]
         if any(written):
             os.sync()
         write_atomically(Path(places.sites), boot.sites_map(state))
+        write_atomically(Path(places.exempt), boot.exempt_map(state))
         write_atomically(Path(places.secured), boot.secured_map(state))
+        write_atomically(Path(places.gate), boot.map_text(clearance.gate_map(self._gate_keys())))
         write_atomically(Path(places.certificate_list), boot.certificate_list(state, places))
         write_atomically(
             Path(places.config),
@@ -140,7 +150,6 @@ class HAProxyEngine:
                 state,
                 pool,
                 authorities=self._authorities,
-                ownership=self._ownership,
                 descriptors=_descriptors(),
             ),
         )
@@ -155,6 +164,15 @@ class HAProxyEngine:
         except EnvironmentLacks:
             return False
         return True
+
+    def look_after(self) -> None:
+        """A new key for the gate when one is due; and whatever keys an operator has put in their place."""
+        keys = self._gate_keys()
+        if keys.due(now := int(time.time())):
+            self.rotate_gate_keys(keys.rotated(fresh_key(now)))
+        elif keys != self._told_keys:
+            write_atomically(Path(self._places.gate), boot.map_text(clearance.gate_map(keys)))
+            self._make_keys_equal(keys)
 
     # --- beyond the contract --------------------------------------------------------------------
 
@@ -188,10 +206,53 @@ class HAProxyEngine:
         """Backend -> host of every site that is served now."""
         return {backend: host for host, backend in self._contact().backends().items()}
 
+    def rotate_gate_keys(self, keys: GateKeys) -> None:
+        """Let the newest of ``keys`` sign from now on. Nobody's clearance or challenge is lost on the way."""
+        before = self._gate_keys()
+        # HAProxy knows the new key before the gate signs with it, and states challenges with it when the gate
+        # knows it, too.
+        shared = {
+            name: value for name, value in clearance.gate_map(keys).items() if name != clearance.CHALLENGE_KEY
+        }
+        self._make_entries_equal({**clearance.gate_map(before), **shared})
+        write_keys(self._config.paths.gate_keys, keys)
+        write_atomically(Path(self._places.gate), boot.map_text(clearance.gate_map(keys)))
+        self._make_keys_equal(keys)
+
     def statistics(self) -> EdgeStatistics:
         """What HAProxy counted since its worker started."""
         information, table = self._runtime.exchange(["show info\n", "show stat\n"])
         return parse_statistics(information, table, self.assignment())
+
+    def sites_down(self) -> tuple[str, ...]:
+        """Hosts of the sites no origin of which can serve, sorted."""
+        hosts = self.assignment()
+        table = self._runtime.ask(observe.SERVERS_ONLY)
+        return sites_down(table, hosts)
+
+    # --- the gate's keys ------------------------------------------------------------------------
+
+    def _gate_keys(self) -> GateKeys:
+        return read_or_make_keys(self._config.paths.gate_keys, int(time.time()))
+
+    def _make_keys_equal(self, keys: GateKeys) -> None:
+        self._make_entries_equal(clearance.gate_map(keys))
+        self._told_keys = keys
+
+    def _make_entries_equal(self, wanted: Mapping[str, str]) -> None:
+        name = self._places.gate
+        present = observe.map_entries(self._runtime.ask(f"show map {name}"))
+        if not present:
+            return  # started by a version without a gate: it learns them at its next start
+        lines = [
+            f"{'set' if entry in present else 'add'} map {name} {entry} {value}\n"
+            for entry, value in wanted.items()
+            if present.get(entry) != value
+        ]
+        lines += [f"del map {name} {entry}\n" for entry in present.keys() - wanted.keys()]
+        for answer in self._runtime.exchange(lines):
+            if answer:
+                raise EngineRefused(self.name, "a key of the gate was not taken")
 
     # --- how ------------------------------------------------------------------------------------
 
@@ -204,9 +265,10 @@ class HAProxyEngine:
 
     def _observe(self, pid: int) -> EdgeMemory:
         places = self._places
-        sites, secured, servers, backends, listed, held = self._runtime.exchange(
+        sites, exempt, secured, servers, backends, listed, held = self._runtime.exchange(
             [
                 f"show map {places.sites}\n",
+                f"show map {places.exempt}\n",
                 f"show map {places.secured}\n",
                 f"{observe.SERVERS_ONLY}\n",
                 "show backend\n",
@@ -218,7 +280,7 @@ class HAProxyEngine:
         files = observe.certificate_files(held)
         certificates.pop(places.default_certificate, None)
         state = EdgeState(
-            routes=observe.routes(sites),
+            routes=observe.routes(sites, exempt),
             servers=observe.servers(servers),
             certificates=certificates,
             secured=frozenset(observe.map_entries(secured)),

@@ -1,8 +1,13 @@
-"""Files written whole or not at all, readable by their owner only. The rim: the file system."""
+"""Files written whole or not at all, readable by their owner and whom their folder is shared with.
+
+HAProxy reads them as its own user. Where that is another one than the node's, its group may look into the
+boot folder (mode 2750, by the supervisor), and then into whatever is made in it. The rim: the file system.
+"""
 
 from __future__ import annotations
 
 import os
+import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +21,7 @@ _DEFAULT_NAME = "unknown-name.invalid"
 
 
 def write_atomically(path: Path, text: str, *, durable: bool = True) -> bool:
-    """Make ``path`` hold ``text`` (mode 600); False when it did already.
+    """Make ``path`` hold ``text``; False when it did already. Mode 640 in a shared folder, else 600.
 
     Not ``durable``: the caller writes many files and calls os.sync once, which is far cheaper.
     """
@@ -29,6 +34,8 @@ def write_atomically(path: Path, text: str, *, durable: bool = True) -> bool:
     beside.unlink(missing_ok=True)
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
+        if _is_shared(path.parent):
+            os.fchmod(descriptor, 0o640)
         file.write(text)
         if durable:
             file.flush()
@@ -38,9 +45,21 @@ def write_atomically(path: Path, text: str, *, durable: bool = True) -> bool:
 
 
 def private_folder(path: Path) -> None:
-    """Make ``path`` a folder that only its owner can look into."""
+    """Make sure that there is a folder ``path``; a new one is for its owner only."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.chmod(0o700)
+
+
+def folder_like_its_parent(path: Path) -> None:
+    """Make ``path`` a folder that is shared with those that its parent is shared with."""
+    path.mkdir(mode=0o700, exist_ok=True)
+    wanted = 0o2750 if _is_shared(path.parent) else 0o700
+    if stat.S_IMODE(path.stat().st_mode) != wanted:
+        path.chmod(wanted)
+
+
+def _is_shared(folder: Path) -> bool:
+    shared = stat.S_ISGID | stat.S_IRGRP | stat.S_IXGRP
+    return folder.stat().st_mode & shared == shared
 
 
 def self_signed_certificate() -> str:

@@ -14,16 +14,11 @@ from rempart.snapshot.items import CertificateItem, EdgeOrigin
 SYSTEM_AUTHORITIES = "@system-ca"
 """HAProxy's word for the certificate authorities that the system trusts."""
 
+CLIENTS_COUNTED_MAX = 200_000
+"""Clients (and pairs of client and site) that are counted at the same time; the stalest make room.
+An entry takes about 200 bytes, so this bounds what a botnet can make grow to some 40 MB."""
+
 _SAFE_PATH = re.compile(r"/[A-Za-z0-9_./@+,-]*")
-
-
-class Ownership(Value):
-    """Who HAProxy becomes, and who may speak to its sockets, when it is started as root."""
-
-    worker_user: str
-    worker_group: str
-    socket_user: str
-    socket_group: str
 
 
 class Places(Value):
@@ -34,10 +29,15 @@ class Places(Value):
     """Map: host -> route. A host is a name or ``*.`` and one."""
     secured: str
     """Map: host -> 1 when a certificate covers it. Redirects to https depend on it."""
+    exempt: str
+    """Map: backend and the beginning of a path, or of an address, that is never challenged -> 1."""
     certificate_list: str
     certificates: str
     """Folder of the certificates with their keys."""
     default_certificate: str
+    gate: str
+    """Map: the keys that clearances are checked and challenges signed with."""
+    gate_socket: str
     pages: str
     runtime_socket: str
     master_socket: str
@@ -57,8 +57,11 @@ class Places(Value):
             config=str(paths.haproxy_config),
             sites=str(boot / "sites.map"),
             secured=str(boot / "secured.map"),
+            exempt=str(boot / "exempt.map"),
             certificate_list=str(boot / "certificates.list"),
             certificates=str(boot / "certificates"),
+            gate=str(boot / "gate.map"),
+            gate_socket=str(paths.gate_socket),
             default_certificate=str(boot / "default.pem"),
             pages=str(boot / "pages"),
             runtime_socket=str(paths.haproxy_socket),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping
 
 from rempart.engines.haproxy.state import EdgeCertificate, Route, Server, parse_route
+
+_EXEMPTION = re.compile(r"(be_[0-9]+)(.*)")
 
 SERVERS_ONLY = "show stat -1 4 -1"
 """Every server and nothing else (management guide, ``show stat``)."""
@@ -21,9 +24,16 @@ def map_entries(text: str) -> dict[str, str]:
     return entries
 
 
-def routes(text: str) -> dict[str, Route]:
-    """``show map`` of the sites map."""
-    return {host: parse_route(value) for host, value in map_entries(text).items()}
+def routes(sites: str, exempt: str) -> dict[str, Route]:
+    """``show map`` of the sites map and of the exemptions map."""
+    spared: dict[str, set[str]] = {}
+    for entry in map_entries(exempt):
+        if (parts := _EXEMPTION.fullmatch(entry)) is not None:
+            spared.setdefault(parts[1], set()).add(parts[2])
+    found = {}
+    for host, value in map_entries(sites).items():
+        found[host] = parse_route(value, frozenset(spared.get(value.partition("|")[0], ())))
+    return found
 
 
 def statistics_rows(text: str) -> Iterable[Mapping[str, str]]:

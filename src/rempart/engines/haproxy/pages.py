@@ -123,9 +123,10 @@ font:1.125rem/1.6 system-ui,sans-serif;background:#fff;color:#1a1a1a}
 main{max-width:36rem;padding:2rem}
 h1{font-size:1.6rem;line-height:1.25;margin:0 0 1rem}
 p{margin:0 0 1rem}
-.receipt{border-top:1px solid #767676;padding-top:1rem;font-size:.95rem}
-code{font-family:ui-monospace,monospace;overflow-wrap:anywhere}
+.receipt{border-top:1px solid #767676;padding-top:1rem;margin-top:2rem;font-size:.95rem}
+code{font-family:ui-monospace,monospace;display:inline-block;overflow-wrap:anywhere}
 @media (prefers-color-scheme:dark){body{background:#121212;color:#ededed}}
+@media (max-width:30rem){main{padding:1.25rem}}
 </style>
 </head>
 <body>

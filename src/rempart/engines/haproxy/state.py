@@ -5,9 +5,12 @@ Both sides are the same type, so that one difference serves a single change and 
 
 from __future__ import annotations
 
+import hashlib
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rempart.model.challenges import Exemptions
 from rempart.model.sites import SiteLimits
 
 
@@ -32,6 +35,10 @@ class Route:
     backend: str
     https_redirect: bool
     limits: SiteLimits
+    challenge: bool = False
+    """Visitors without a clearance are challenged."""
+    exempt: frozenset[str] = frozenset()
+    """What of this is not: keys of the exemptions map without the backend (see ``exemption_keys``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +67,21 @@ UNLIMITED = 2**40
 """What stands in the map for a limit of 0: above everything that can be counted."""
 
 
-def format_route(route: Route) -> str:
+def format_route(host: str, route: Route) -> str:
     """The value of an entry of the sites map: one word, fields between bars.
 
+    No two hosts ever have the same one: backends change hands, so the last field is a digest of the host.
+
     The second field says with letters what has to be done at all, so that HAProxy does no more:
-    ``r`` redirect to https, ``c`` count clients, ``s`` count the site; ``-`` nothing.
+    ``r`` redirect to https, ``c`` count clients, ``s`` count the site, ``g`` challenge at the gate;
+    ``-`` nothing. Exemptions stand in a map of their own.
     """
     limits = route.limits
     flags = (
         ("r", route.https_redirect),
         ("c", limits.requests_per_client or limits.connections_per_client),
         ("s", limits.requests_per_site),
+        ("g", route.challenge),
     )
     return "|".join(
         (
@@ -79,18 +90,37 @@ def format_route(route: Route) -> str:
             str(limits.requests_per_client or UNLIMITED),
             str(limits.requests_per_site or UNLIMITED),
             str(limits.connections_per_client or UNLIMITED),
+            hashlib.sha256(host.encode()).hexdigest()[:12],
         )
     )
 
 
-def parse_route(value: str) -> Route:
-    """The inverse of format_route. ValueError for anything else."""
+def parse_route(value: str, exempt: frozenset[str] = frozenset()) -> Route:
+    """What format_route made, or an earlier version without a digest. ValueError for anything else."""
     backend, flags, *limits = value.split("|")
-    client, site, concurrent = (0 if int(limit) == UNLIMITED else int(limit) for limit in limits)
+    client, site, concurrent = (0 if int(limit) == UNLIMITED else int(limit) for limit in limits[:3])
     return Route(
         backend=backend,
         https_redirect="r" in flags,
+        challenge="g" in flags,
+        exempt=exempt,
         limits=SiteLimits(
             requests_per_client=client, requests_per_site=site, connections_per_client=concurrent
         ),
     )
+
+
+def exemption_keys(exemptions: Exemptions) -> frozenset[str]:
+    """The exemptions as beginnings of what the edge compares: a path, or ``@`` length ``.`` address in hex.
+
+    Length is the address's in bytes, so that IPv4 and IPv6 never meet. A network that does not end at a
+    hexadecimal digit becomes up to eight beginnings.
+    """
+    keys = set(exemptions.paths)
+    for text in exemptions.networks:
+        network = ipaddress.ip_network(text)
+        length = network.max_prefixlen // 8
+        digits = -(-network.prefixlen // 4)
+        for part in network.subnets(new_prefix=digits * 4):
+            keys.add(f"@{length}.{part.network_address.packed.hex().upper()[:digits]}")
+    return frozenset(keys)

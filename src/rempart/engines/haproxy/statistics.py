@@ -118,6 +118,17 @@ def parse_statistics(info: str, table: str, hosts: Mapping[str, str]) -> EdgeSta
     )
 
 
+def sites_down(table: str, hosts: Mapping[str, str]) -> tuple[str, ...]:
+    """Of ``hosts`` (backend -> host) those no server of which can serve, sorted. ``table``: every server.
+
+    The same rule as `SiteCounts.up`, at the price of the servers alone.
+    """
+    serving = {
+        row["pxname"] for row in statistics_rows(table) if (server := _server(row)).up and server.weight
+    }
+    return tuple(sorted(host for backend, host in hosts.items() if backend not in serving))
+
+
 def _traffic(row: Mapping[str, str]) -> TrafficCounts:
     classes = ("1xx", "2xx", "3xx", "4xx", "5xx", "other")
     return TrafficCounts(

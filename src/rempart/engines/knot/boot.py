@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import pwd
-import shutil
+import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -24,9 +23,8 @@ SECRET_SECTIONS = ("key", "remote", "acl")
 class BootFiles:
     """The one file knotd starts from, and the folders it needs."""
 
-    def __init__(self, config: Configuration, user: str | None) -> None:
+    def __init__(self, config: Configuration) -> None:
         self._config = config
-        self._user = user
 
     def write(self, view: ItemView) -> None:
         """Write the file, and make the folders where they are missing.
@@ -64,22 +62,14 @@ class BootFiles:
 
     def _wanted(self, view: ItemView) -> tuple[str, tuple[Peer, ...], tuple[Refusal, ...]]:
         good, refusals = peers(_secondaries(view))
-        return configuration_text(self._config, good, self._user), good, refusals
+        return configuration_text(self._config, good), good, refusals
 
     def _make_folders(self) -> None:
         paths = self._config.paths
         try:
             for folder in (paths.knot, paths.knot_db, paths.knot_socket.parent):
-                if not folder.is_dir():
-                    folder.mkdir(parents=True, mode=0o750)
-                    if self._user is not None:
-                        user, _, group = self._user.partition(":")
-                        # knotd makes its socket while it is still root, and reads its file when it no longer
-                        # is: both are to have its group, which set-group-id folders hand down.
-                        owner = None if folder == paths.knot else user
-                        shutil.chown(folder, user=owner, group=group or pwd.getpwnam(user).pw_gid)
-                        folder.chmod(0o700 if folder == paths.knot_db else 0o2750)
-        except (OSError, LookupError) as error:
+                folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+        except OSError as error:
             raise EnvironmentLacks("folder", f"the name server's folders cannot be made: {error}") from None
 
     def _on_disk(self) -> str | None:
@@ -99,16 +89,16 @@ class BootFiles:
             trial.unlink(missing_ok=True)
 
     def _write(self, text: str, path: Path | None = None) -> None:
-        """Write the file whole. It holds TSIG secrets: the owner writes, knotd's group reads, no one else."""
+        """Write the file whole. It holds TSIG secrets: the owner writes, and knotd's group reads where the
+        folder is shared with it (mode 2750, by the supervisor)."""
         target = path or self._config.paths.knot_config
         draft = target.with_name(f".{target.name}.draft")
         draft.unlink(missing_ok=True)
         try:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
-                if self._user is not None:
-                    os.fchown(file.fileno(), -1, target.parent.stat().st_gid)
-                    os.fchmod(file.fileno(), 0o640)
+                if target.parent.stat().st_mode & stat.S_ISGID:
+                    os.fchmod(descriptor, 0o640)
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())

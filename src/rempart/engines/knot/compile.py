@@ -31,10 +31,14 @@ TCP_IDLE_S = 5
 """Seconds a silent TCP client is borne."""
 TCP_IO_MS = 500
 """Milliseconds one message may take over TCP: what stands against slow clients that hold a connection."""
-REMOTE_IO_MS = 2_000
+REMOTE_IO_MS = 1_500
+"""Milliseconds a secondary has for a connection, and for an answer: the far side of the world, and one packet
+that is lost. Before zones come or go, or change between signed and unsigned, Knot waits for every background
+worker, and so for each NOTIFY that is under way; records do not wait."""
+REMOTE_RETRY_MS = 20_000
+"""A secondary that cannot be connected to is left alone for so long. So one that swallows packets is in the
+way of zones for REMOTE_IO_MS once in this time, not always. Shorter than the second reminder."""
 BACKGROUND_WORKERS = 8
-"""A secondary that swallows packets holds a worker for REMOTE_IO_MS at each NOTIFY; zones that come and go
-must not wait for it."""
 CONTROL_TIMEOUT_S = 120
 """Seconds one control command may take; signing a large zone is the slowest."""
 SLIP = 2
@@ -45,7 +49,6 @@ TSIG_ALGORITHMS = ("hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hm
 
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}(:[a-z_][a-z0-9_-]{0,31})?", re.ASCII)
 
 
 def command_line(config: Configuration) -> list[str]:
@@ -129,19 +132,15 @@ def peers(items: Iterable[SecondaryItem]) -> tuple[tuple[Peer, ...], tuple[Refus
     return tuple(good), tuple(refused)
 
 
-def configuration_text(config: Configuration, secondaries: Sequence[Peer], user: str | None) -> str:
-    """``knot.conf``. ``user`` is whom knotd becomes after it has bound its ports; None: it stays who it is.
-
-    As USER:GROUP: with USER alone knotd keeps the group it was started with, root's.
+def configuration_text(config: Configuration, secondaries: Sequence[Peer]) -> str:
+    """``knot.conf``. knotd stays who it is started as.
 
     Raises InvalidInput when a path or name cannot stand in the file.
     """
-    if user is not None and not _USER.fullmatch(user):
-        raise InvalidInput("not a user name", field="users.knot")
     return "\n".join(
         (
             "# Written by Rempart; changes here are lost.",
-            *_server(config, user),
+            *_server(config),
             *_modules(config, secondaries),
             *_secondaries(config, secondaries),
             *_policy(),
@@ -158,7 +157,7 @@ def _quoted(path: Path) -> str:
     return f'"{text}"'
 
 
-def _server(config: Configuration, user: str | None) -> Iterable[str]:
+def _server(config: Configuration) -> Iterable[str]:
     paths, dns = config.paths, config.dns
     listen = ", ".join(f'"{address}@{dns.port}"' for address in dns.listen)
     yield from (
@@ -168,15 +167,12 @@ def _server(config: Configuration, user: str | None) -> Iterable[str]:
         '    nsid: ""',
         f"    rundir: {_quoted(paths.knot_socket.parent)}",
         f"    pidfile: {_quoted(pid_file(config))}",
-    )
-    if user is not None:
-        yield f'    user: "{user}"'
-    yield from (
         f"    listen: [{listen}]",
         f"    udp-max-payload: {MAX_UDP_PAYLOAD}",
         f"    tcp-idle-timeout: {TCP_IDLE_S}",
         f"    tcp-io-timeout: {TCP_IO_MS}",
         f"    tcp-remote-io-timeout: {REMOTE_IO_MS}",
+        f"    remote-retry-delay: {REMOTE_RETRY_MS}",
         f"    background-workers: {BACKGROUND_WORKERS}",
         "control:",
         f"    listen: {_quoted(paths.knot_socket)}",

@@ -43,14 +43,11 @@ class KnotEngine:
 
     name = "knot"
 
-    def __init__(self, config: Configuration, user: str | None = None) -> None:
-        """``user``: whom knotd becomes when root starts it; None when it is started by somebody else.
-
-        Raises InvalidInput when the catalog's name is not a domain name.
-        """
+    def __init__(self, config: Configuration) -> None:
+        """Raises InvalidInput when the catalog's name is not a domain name."""
         self._socket = config.paths.knot_socket
         self._reserved = frozenset({catalog_name(config), local_catalog_name(config)})
-        self._boot = BootFiles(config, user)
+        self._boot = BootFiles(config)
         self._membership = Membership(
             self._connect, local=local_catalog_name(config), public=catalog_name(config)
         )
@@ -220,4 +217,9 @@ def _signing(item: ZoneItem | None) -> bool | None:
 
 
 def _report(tally: Tally) -> ApplyReport:
-    return ApplyReport(commands=tally.commands, refusals=tuple(tally.refusals), pending=tally.pending)
+    return ApplyReport(
+        commands=tally.commands,
+        refusals=tuple(tally.refusals),
+        pending=tally.pending,
+        incomplete=tally.pending,  # a zone that Knot has not taken up yet
+    )

@@ -1,0 +1,1 @@
+"""The gate: challenges that visitors pass, and the clearances they get for it."""
