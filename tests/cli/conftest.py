@@ -8,7 +8,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from rempart.cli import offline
 from rempart.cli.main import run
+from rempart.lab.leftovers import short_folder
 from rempart.lab.processes import free_port
 from rempart.model.configuration import Configuration
 from rempart.node.settings import read_configuration
@@ -84,8 +85,11 @@ class CommandLine:
 
 
 @pytest.fixture
-def rempart() -> Iterator[CommandLine]:
-    folder = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
+def rempart(monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandLine]:
+    # What root does instead costs a process for each call; calls in processes of their own do it.
+    monkeypatch.setattr(offline, "as_its_user", offline.in_process)
+    folder = short_folder()
+    folder.chmod(0o755)
     made = CommandLine(folder)
     made.file.write_text(
         f"""\

@@ -49,6 +49,23 @@ def test_a_site_from_nothing_to_removed(rempart: CommandLine) -> None:
     assert changed["site"]["limits"]["requests_per_client"] == 7
     assert "7 requests per client" in rempart("site", "show", "shop.example.org").out
     assert rempart("site", "show", "shop.example.org", "--json").json()["site"]["https_redirect"]
+    options = (
+        "--security-level",
+        "under_attack",
+        "--exempt-path",
+        "/api/",
+        "--exempt-network",
+        "198.51.100.0/24",
+    )
+    rempart("site", "change", "shop.example.org", *options)
+    shown = rempart("site", "show", "shop.example.org").out
+    assert "security level under_attack (its own): everybody is challenged once" in shown
+    assert "exempt       /api/" in shown
+    rempart("site", "change", "shop.example.org", "--security-level", "zone", "--no-exempt-paths")
+    shown = rempart("site", "show", "shop.example.org").out
+    assert "(of the zone): no challenges" in shown
+    assert "/api/" not in shown
+    assert "198.51.100.0/24" in shown
     rempart("site", "remove", "shop.example.org")
     assert rempart("site", "list", "--json").json() == {"sites": []}
 
@@ -102,7 +119,11 @@ def test_zones_and_records(rempart: CommandLine) -> None:
     assert rempart("zone", "dnssec", "example.org", "show", "--json").json()["ds"] == []
     off = rempart("zone", "dnssec", "example.org", "off", "--ds-removed", "--json")
     assert not off.json()["enabled"]
-    rempart("zone", "remove", "example.org")
+    refused = rempart("zone", "remove", "example.org", status=1)
+    assert "deletes the zone example.org with 2 records" in refused.err
+    assert "- rrset mail.example.org A" in refused.err
+    digest = re.findall(r"--confirm ([0-9a-f]{16})", refused.err)[0]
+    rempart("zone", "remove", "example.org", "--confirm", digest)
     rempart("zone", "add", "example.net")
     assert [one["zone"]["name"] for one in rempart("zone", "list", "--json").json()["zones"]] == [
         "example.net"
@@ -128,11 +149,13 @@ def test_settings_of_a_zone(rempart: CommandLine) -> None:
     rempart("zone", "dnssec", "example.org", "on")
     answer = rempart(
         "zone", "set", "example.org", "--ssl", "strict", "--pause",
-        "--always-use-https", "off", "--flatten-all-cnames", "on", "--json",
+        "--always-use-https", "off", "--flatten-all-cnames", "on",
+        "--security-level", "high", "--json",
     ).json()  # fmt: skip
     assert answer["zone"]["paused"]
     assert answer["zone"]["settings"] == {
-        "dnssec": True, "ssl": "strict", "always_use_https": False, "flatten_all_cnames": True
+        "dnssec": True, "ssl": "strict", "always_use_https": False, "flatten_all_cnames": True,
+        "security_level": "high",
     }  # fmt: skip
     resumed = rempart("zone", "set", "example.org", "--resume").out
     assert "through the edge" in resumed
@@ -194,11 +217,14 @@ def test_tokens(rempart: CommandLine) -> None:
 
 def test_status_with_everything_down(rempart: CommandLine) -> None:
     ended = rempart("status", status=1)
-    assert "the controller is not running" in ended.err
+    assert "nothing was ever started on" in ended.err
+    assert "start it with: rempart up" in ended.err
+    assert ended.out == ""
+    assert len(ended.err.splitlines()) == 1
     said = rempart("status", "--json", status=1).json()
     assert not said["ok"]
     assert said["controller"] is None
-    assert "knot is not running" in said["problems"]
+    assert [problem for problem in said["problems"] if "rempart up" in problem] == said["problems"]
 
 
 @pytest.mark.parametrize(
@@ -208,15 +234,23 @@ def test_status_with_everything_down(rempart: CommandLine) -> None:
         (2, "Missing argument", ["site", "add"]),
         (2, "Missing option", ["site", "add", "a.example.org"]),
         (2, "--origin", ["site", "add", "a.example.org", "--origin", "ftp://x"]),
-        (2, "host", ["site", "add", "a b", "--origin", "http://192.0.2.1"]),
+        (2, "HOST: label 1", ["site", "add", "a b", "--origin", "http://192.0.2.1"]),
         (2, "edge itself", ["site", "add", "a.example.org", "--origin", "http://127.0.0.1:EDGE"]),
         (2, "--key", ["site", "add", "a.example.org", "--origin", "http://192.0.2.1", "--certificate", "x"]),
         (2, "--requests-per-client", ["site", "change", "a.example.org", "--requests-per-client", "-1"]),
         (2, "nothing to change", ["site", "change", "a.example.org"]),
-        (1, "no such site", ["site", "remove", "a.example.org"]),
+        (1, "no such site: 'a.example.org'", ["site", "remove", "a.example.org"]),
+        (2, "below which anybody registers", ["site", "add", "co.uk", "--origin", "http://192.0.2.1"]),
+        (2, "snowman (U+2603)", ["site", "add", "☃☃.example.org", "--origin", "http://192.0.2.1"]),
+        (2, "no number from 1 to 65535", ["site", "add", "a.example.org", "--origin", "http://h:99999"]),
+        (2, "--origin: every origin", ["site", "add", "a.example.org", "--origin", "http://h.net,weight=0"]),
+        (2, "65535 at most", ["record", "add", "example.org", "x", "MX", "a.net", "--priority", "70000"]),
+        (2, "'FOO' is not one of A, AAAA", ["record", "add", "example.org", "x", "FOO", "y"]),
+        (2, "'nope' is not an IP address", ["dns", "secondary", "add", "nope"]),
+        (2, "is empty", ["zone", "import", "/dev/null", "--zone", "example.org"]),
         (1, "no such site", ["site", "show", "a.example.org"]),
         (2, "cannot be read", ["zone", "import", "/nonexistent"]),
-        (1, "no such zone", ["zone", "export", "example.net"]),
+        (1, "no such zone: 'example.net'", ["zone", "export", "example.net"]),
         (1, "no such zone", ["record", "list", "example.net"]),
         (2, "Invalid value", ["record", "add", "example.org", "@", "BOGUS", "x"]),
         (2, "CHAIN", ["certificate", "add", "/nonexistent", "/nonexistent"]),
@@ -335,3 +369,42 @@ def test_expiry(text: str, expected: datetime) -> None:
 def test_expiry_that_is_none(text: str) -> None:
     with pytest.raises(InvalidInput, match="--expires"):
         parse_expiry(text, NOW)
+
+
+def test_a_zone_file_that_is_none_makes_no_zone(rempart: CommandLine) -> None:
+    refused = rempart(
+        "zone", "import", rempart.write("f", "hello world\n"), "--zone", "example.org", status=2
+    )
+    assert "no record of example.org" in refused.err
+    assert "WORLD" in refused.err
+    broken = rempart.write("b", ZONE_FILE + "mail 300 CNAME other\n")
+    assert "CNAME" in rempart("zone", "import", broken, status=1).err
+    assert rempart("zone", "list", "--json").json() == {"zones": []}
+
+
+def test_a_replacement_that_removes_a_record_is_asked_about(rempart: CommandLine) -> None:
+    rempart("zone", "import", rempart.write("a", ZONE_FILE + "gone 300 A 203.0.113.9\n"))
+    fewer = rempart.write("b", ZONE_FILE)
+    refused = rempart("zone", "import", fewer, "--replace", "--json", status=1)
+    assert refused.out == ""
+    assert "removes 1 of 3 records from example.org" in refused.err
+    digest = re.findall(r"--confirm ([0-9a-f]{16})", refused.err)[0]
+    assert rempart("zone", "import", fewer, "--replace", "--confirm", digest, "--json").json()["removed"] == 1
+
+
+def test_addresses_that_nobody_can_reach_are_warned_of(rempart: CommandLine) -> None:
+    added = rempart("zone", "add", "example.org")
+    assert "warning: the name server ns1.example.org would have 127.0.0.1, a loopback address" in added.err
+    assert "a private address" in rempart("record", "add", "example.org", "x", "A", "10.0.0.1").err
+    assert rempart("record", "add", "example.org", "y", "A", "203.0.113.1").err == ""
+    assert "public suffix" in rempart("zone", "add", "co.uk").err
+
+
+def test_a_secondary_has_the_key_that_its_plan_names(rempart: CommandLine) -> None:
+    rempart("zone", "add", "example.org")
+    command = ("dns", "secondary", "add", "203.0.113.53", "--ns-name", "ns2.example.net")
+    plan = rempart(*command, status=1).err
+    digest = re.findall(r"--confirm ([0-9a-f]{16})", plan)[0]
+    planned = re.findall(r"[0-9a-f]{8}\.secondary\.rempart", plan)[0]
+    made = rempart(*command, "--confirm", digest, "--json").json()
+    assert made["secondary"]["tsig_name"] == planned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import sys
 import time
@@ -50,10 +51,20 @@ def controller(rempart: CommandLine) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(30)
 
 
-def report(rempart: CommandLine, revision: int, *refusals: tuple[str, str]) -> None:
+def state(name: str, revision: int, *, alive: bool = True) -> EngineState:
+    return EngineState(name=name, alive=alive, revision=revision)
+
+
+def report(
+    rempart: CommandLine,
+    revision: int,
+    *refusals: tuple[str, str],
+    engines: tuple[EngineState, ...] | None = None,
+) -> None:
     """Say, as a node does, that ``revision`` was followed."""
-    engine = EngineState(name="haproxy", alive=True, refusals=refusals)
-    said = NodeReport(node="node-1", at=datetime.now(UTC), revision=revision, items=1, engines=(engine,))
+    if engines is None:
+        engines = (EngineState(name="haproxy", alive=True, refusals=refusals),)
+    said = NodeReport(node="node-1", at=datetime.now(UTC), revision=revision, items=1, engines=engines)
     transport = httpx.HTTPTransport(uds=str(rempart.configuration.paths.feed_socket))
     with httpx.Client(transport=transport, base_url="http://feed") as feed:
         assert feed.post("/feed/v1/report", content=said.model_dump_json()).status_code == 204
@@ -77,7 +88,37 @@ def test_live_and_lagging_are_said(rempart: CommandLine, monkeypatch: pytest.Mon
     assert "ms on 1 node" in live
     report(rempart, 0)
     lagging = rempart("site", "add", "a.example.org", "--origin", "http://192.0.2.1")
-    assert "node-1 is at revision 0" in lagging.out
+    assert "haproxy on node-1 has not confirmed it" in lagging.out
+    assert "goes live by itself" in lagging.out
+
+
+@pytest.mark.usefixtures("controller")
+def test_what_a_silent_engine_has_not_confirmed_is_not_called_live(
+    rempart: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rempart.cli.session.WAIT_S", 0.3)
+    knot, haproxy = state("knot", 0, alive=False), state("haproxy", 1_000)
+    report(rempart, 0, engines=(knot, haproxy))
+    waiting = rempart("site", "add", "www.example.org", "--origin", "http://192.0.2.1").out
+    assert "knot on node-1 does not answer" in waiting
+    assert "log/knot.log" in waiting
+    assert "live         after" not in waiting
+    # What is none of its business does not wait for it.
+    assert "ms on 1 node" in rempart("site", "change", "www.example.org", "--requests-per-client", "7").out
+
+
+@pytest.mark.usefixtures("controller")
+def test_status_names_the_sites_that_no_origin_serves(rempart: CommandLine) -> None:
+    down = tuple(f"h{number:02}.example.org" for number in range(25))
+    edge = state("haproxy", 1_000).model_copy(update={"sites_down": down, "sites_down_count": 27})
+    report(rempart, 1_000, engines=(edge,))
+    shown = rempart("status", status=1).err
+    assert "h00.example.org: no origin is up" in shown
+    assert "h19.example.org: no origin is up" in shown
+    assert "7 more sites without an origin that is up" in shown
+    told = rempart("status", "--json", status=1).json()
+    assert told["controller"]["nodes"][0]["engines"][0]["sites_down"] == list(down)
+    assert any("h00.example.org" in problem for problem in told["problems"])
 
 
 @pytest.mark.slow
@@ -120,6 +161,51 @@ def test_what_was_written_offline_is_there_online(
     # A socket that nobody answers is as good as none.
     assert rempart.configuration.paths.admin_socket.exists()
     rempart("site", "remove", "www.example.org")
+
+
+@pytest.mark.slow
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_opens_nothing_in_the_controllers_folder_itself(rempart: CommandLine) -> None:
+    """Whoever has taken over the controller's user puts links there, and waits for the operator."""
+    assert rempart.process("site", "add", "www.example.org", "--origin", "http://192.0.2.1").status == 0
+    assert "www.example.org" in rempart.process("site", "list").out
+    paths = rempart.configuration.paths
+    user = pwd.getpwnam(rempart.configuration.users.controller)
+    owners = {path.name: path.stat().st_uid for path in paths.controller.rglob("*")}
+    assert {"store.sqlite", "secrets.key", "lock", "root.key"} <= owners.keys()
+    assert set(owners.values()) == {user.pw_uid}
+
+    # Files that the user could neither read nor write.
+    precious = rempart.folder / "precious"
+    precious.write_bytes(b"k" * 32)
+    precious.chmod(0o600)
+    for name in ("secrets.key", "store.sqlite-journal", "store.sqlite-wal", "ca/root.key"):
+        victim = paths.controller / name
+        before = victim.read_bytes() if victim.exists() else None
+        victim.unlink(missing_ok=True)
+        victim.symlink_to(precious)
+        said = rempart.process("zone", "add", f"z{len(name)}.example", status=None)
+        assert (precious.read_bytes(), precious.stat().st_uid) == (b"k" * 32, 0), name
+        if before is not None:
+            assert said.status == 3, said
+            assert "Permission denied" in said.err
+        victim.unlink(missing_ok=True)
+        if before is not None:
+            victim.write_bytes(before)
+            os.chown(victim, user.pw_uid, user.pw_gid)
+            victim.chmod(0o600)
+
+
+@pytest.mark.slow
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_second_command_waits_and_bad_input_is_said_in_the_same_words(rempart: CommandLine) -> None:
+    said = rempart.process("zone", "add", "not a name", status=2)
+    assert said.err == rempart("zone", "add", "not a name", status=2).err
+    said = rempart.process("zone", "remove", "absent.example", status=None)
+    assert said.status == rempart("zone", "remove", "absent.example", status=None).status != 0
+    assert said.out == ""
 
 
 @pytest.mark.root

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from rempart.controller import assembly
 from rempart.controller.admin_api.application import admin_application
 from rempart.controller.assembly import Controller, assembled
+from rempart.lab.leftovers import short_folder
 from rempart.model.configuration import Configuration
 from tests.controller.dns_double import DnsServer
 
@@ -59,6 +59,12 @@ class Api:
             return await client.request(method, path, timeout=60, **arguments)
 
 
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with loopback only: documentation addresses that ours may have are origins like any other."""
+    monkeypatch.setattr(assembly, "own_addresses", lambda: ("127.0.0.1", "::1"))
+
+
 @pytest.fixture
 def name_server() -> Iterator[DnsServer]:
     with DnsServer() as server:
@@ -67,7 +73,7 @@ def name_server() -> Iterator[DnsServer]:
 
 @pytest.fixture
 def configuration(name_server: DnsServer) -> Iterator[Configuration]:
-    folder = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
+    folder = short_folder()
     yield Configuration.model_validate(
         {
             "state": folder,

@@ -6,6 +6,7 @@ import socket
 import threading
 from types import TracebackType
 
+import dns.exception
 import dns.flags
 import dns.message
 import dns.rcode
@@ -26,6 +27,7 @@ class DnsServer:
         self.asked: list[tuple[str, str]] = []
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
+        self._ending = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     @property
@@ -40,18 +42,21 @@ class DnsServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        port = self._socket.getsockname()[1]
+        self._ending.set()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as waker:
-            waker.sendto(b"", ("127.0.0.1", port))
-        self._thread.join(5)
+            waker.sendto(b"", self._socket.getsockname())
+        # Not for a time only: on a busy machine the thread would find its socket closed under it.
+        self._thread.join()
         self._socket.close()
 
     def _serve(self) -> None:
-        while True:
+        while not self._ending.is_set():
             packet, client = self._socket.recvfrom(4096)
-            if not packet:
-                return
-            reply = self._reply(dns.message.from_wire(packet))
+            try:
+                query = dns.message.from_wire(packet)
+            except dns.exception.DNSException:
+                continue  # ours to wake us, or a stray one for whoever had this port before
+            reply = self._reply(query)
             if reply is not None:
                 self._socket.sendto(reply.to_wire(), client)
 

@@ -126,6 +126,39 @@ def test_changing_a_site_changes_what_was_named(api: Api) -> None:
     assert answer["site"]["https_redirect"]
 
 
+def test_security_level_and_exemptions_of_a_site(api: Api) -> None:
+    def published() -> SiteItem:
+        (item,) = api.controller.intents.published.items("site/shop.example.org")
+        assert isinstance(item, SiteItem)
+        return item
+
+    spared = {"paths": ["/api/"], "networks": ["198.51.100.7/24"]}
+    api.ok("POST", "/v1/sites", json=site(security_level="under_attack", exemptions=spared))
+    assert published().challenge
+    assert published().exemptions.networks == ("198.51.100.0/24",)
+    path = "/v1/sites/shop.example.org"
+    api.ok("PATCH", path, json={"exempt_paths": ["/hook"]})
+    assert (published().exemptions.paths, len(published().exemptions.networks)) == (("/hook",), 1)
+    api.ok("PATCH", path, json={"security_level": "zone", "exempt_networks": []})
+    assert not published().challenge
+    assert published().exemptions.networks == ()
+    api.ok("PATCH", "/v1/zones/example.org", json={"security_level": "under_attack"})
+    assert published().challenge
+    api.ok("PATCH", path, json={"security_level": "off"})
+    assert not published().challenge
+    for wrong in (
+        {"exempt_paths": ["api"]},
+        {"exempt_paths": ["/a b"]},
+        {"exempt_paths": ["/a/../b"]},
+        {"exempt_networks": ["0.0.0.0/0"]},
+        {"exempt_networks": ["example.org"]},
+        {"exempt_networks": ["192.0.2.1"] * 51},
+        {"security_level": "paranoid"},
+    ):
+        api.refused(400, "PATCH", path, json=wrong)
+    assert published().exemptions.paths == ("/hook",)
+
+
 def test_removing_a_site_leaves_its_zone(api: Api) -> None:
     api.ok("POST", "/v1/sites", json=site())
     api.ok("DELETE", "/v1/sites/shop.example.org")

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import dns.message
 import dns.query
 import pytest
 
 from rempart.controller.delegation import delegation, loopback_of
+from rempart.lab.leftovers import short_folder
 from rempart.lab.processes import free_port, running, wait_for_port
 from rempart.model.configuration import DnsSection
 
@@ -45,7 +44,7 @@ def name_server() -> Iterator[DnsSection]:
     knotd = shutil.which("knotd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
     if knotd is None:
         pytest.skip("knotd is not installed")
-    folder = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
+    folder = short_folder()
     port = free_port(datagram=True)
     (folder / "knot.conf").write_text(CONFIG.format(port=port, folder=folder))
     for zone in ("signed.example", "plain.example"):

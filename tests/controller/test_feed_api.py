@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -17,8 +16,9 @@ import pytest
 from rempart.controller import feed_api
 from rempart.controller.bell import Bell
 from rempart.controller.feed_api import close, feed_application
-from rempart.controller.reports import CONNECTED_FOR, NODES_MAX, NodeReports, reach
+from rempart.controller.reports import CONNECTED_FOR, SILENT_S, NodeReports, Reach, reach
 from rempart.controller.sockets import FEED_MODE, listening, server
+from rempart.lab.leftovers import short_folder
 from rempart.model.errors import InvalidInput
 from rempart.snapshot.feed import EngineState, NodeReport
 from rempart.snapshot.items import Delta, ItemChange, SignedDelta, ZoneItem
@@ -26,6 +26,7 @@ from rempart.snapshot.signing import new_key_pair, private_key, public_key, veri
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 PRIVATE, PUBLIC = new_key_pair()
+NODES = ("node-1", "one", "other", "a", "b")
 
 
 class Changes:
@@ -36,10 +37,10 @@ class Changes:
         self.commits = Bell()
         self.padding = ""
 
-    def revision(self) -> int:
-        return len(self.keys)
+    def place(self) -> tuple[str, int]:
+        return "", len(self.keys)
 
-    def delta(self, since: int, cursor: str | None, limit: int) -> Delta:
+    def delta(self, since: int, cursor: str | None, limit: int, *, epoch: str) -> Delta:
         start = int(cursor) if cursor else since
         taken = self.keys[start : start + limit]
         end = start + len(taken)
@@ -67,7 +68,7 @@ def report(revision: int, node: str = "node-1", **fields: object) -> NodeReport:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
+    made = short_folder()
     yield made
     shutil.rmtree(made)
 
@@ -80,7 +81,7 @@ def changes() -> Changes:
 @pytest.fixture
 def reports() -> NodeReports:
     """Reports of a controller that a node has reported to already."""
-    known = NodeReports(lambda: NOW)
+    known = NodeReports(lambda: NOW, NODES)
     known.put(report(0))
     return known
 
@@ -178,7 +179,7 @@ def test_a_poll_ends_without_changes_when_its_time_is_over(
 
 def test_after_a_start_a_node_is_answered_soon_so_that_it_reports(folder: Path, changes: Changes) -> None:
     async def story() -> None:
-        async with feed(folder, changes, NodeReports(lambda: NOW)) as client:
+        async with feed(folder, changes, NodeReports(lambda: NOW, NODES)) as client:
             poll = client.get("/feed/v1/changes", params={"since": 0, "wait": 30})
             assert delta_of(await asyncio.wait_for(poll, 10)).to_revision == 0
 
@@ -303,7 +304,7 @@ def test_reports_are_kept_and_malformed_ones_refused(
 
 def test_a_silent_node_counts_as_gone() -> None:
     clock = [NOW]
-    reports = NodeReports(lambda: clock[0])
+    reports = NodeReports(lambda: clock[0], NODES)
     reports.put(report(1, "a"))
     clock[0] += CONNECTED_FOR
     reports.put(report(1, "b"))
@@ -312,13 +313,13 @@ def test_a_silent_node_counts_as_gone() -> None:
     assert [one.report.node for one in reports.connected()] == ["b"]
 
 
-def test_nodes_are_bounded() -> None:
-    reports = NodeReports(lambda: NOW)
-    for number in range(NODES_MAX):
-        reports.put(report(1, f"n{number}"))
+def test_a_node_cannot_invent_others() -> None:
+    reports = NodeReports(lambda: NOW, ("node-1",))
     with pytest.raises(InvalidInput):
         reports.put(report(1, "one-more"))
-    reports.put(report(2, "n0"))
+    assert reports.connected() == ()
+    reports.put(report(2, "node-1"))
+    assert [one.report.revision for one in reports.connected()] == [2]
 
 
 def test_reach_names_who_lags_and_what_was_refused() -> None:
@@ -332,9 +333,33 @@ def test_reach_names_who_lags_and_what_was_refused() -> None:
     assert not reach([], 9, ()).live
 
 
+def test_an_engine_that_the_change_concerns_must_have_confirmed_it() -> None:
+    follows = EngineState(name="haproxy", alive=True, revision=9)
+    silent = EngineState(name="knot", alive=False, revision=9)
+    behind = EngineState(name="knot", alive=True, revision=8)
+    for knot, names in ((silent, ("knot",)), (behind, ())):
+        heard = [report(8, engines=(knot, follows))]
+        assert reach(heard, 9, {"site/a"}).live
+        for keys in ({"rrset/a/b/A"}, {"rrset/a/b/A", "site/a"}, set()):
+            state = reach(heard, 9, keys)
+            assert not state.live
+            assert [(lag.pending, lag.silent) for lag in state.lagging] == [(("knot",), names)]
+
+
+def test_an_engine_that_does_not_answer_is_not_waited_for_to_the_end() -> None:
+    reports = NodeReports(lambda: NOW, NODES)
+    reports.put(report(1, engines=(EngineState(name="knot", alive=False, revision=1),)))
+    clock = iter(float(second) / 2 for second in range(100))
+
+    async def wait() -> Reach:
+        return await reports.until(2, {"zone/a"}, 60.0, lambda: next(clock))
+
+    assert asyncio.run(wait()).waited_ms == SILENT_S * 1000
+
+
 def test_waiting_for_nodes_ends_with_the_last_report() -> None:
     async def story() -> None:
-        reports = NodeReports(lambda: NOW)
+        reports = NodeReports(lambda: NOW, NODES)
         reports.put(report(1, "a"))
         reports.put(report(2, "b"))
         waiting = asyncio.create_task(reports.until(2, (), 30, time.monotonic))

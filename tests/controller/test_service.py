@@ -9,7 +9,6 @@ import socket
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ import pytest
 from rempart.controller.lock import hold
 from rempart.controller.service import feed_key, prepare
 from rempart.controller.store.sealing import Seal
+from rempart.lab.leftovers import short_folder
 from rempart.lab.processes import free_port
 from rempart.model.configuration import Configuration
 from rempart.model.errors import Conflict, EnvironmentLacks
@@ -41,7 +41,7 @@ service.run(configuration)
 @pytest.fixture
 def own() -> Iterator[Configuration]:
     """A prepared state folder."""
-    folder = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
+    folder = short_folder()
     configuration = Configuration.model_validate(
         {"state": folder, "edge": {"addresses": ["192.0.2.1"]}, "api": {"port": free_port()}}
     )
@@ -103,7 +103,7 @@ def test_from_a_written_site_to_a_signed_delta(own: Configuration) -> None:
 
 def test_it_ends_at_once_although_a_node_waits(own: Configuration) -> None:
     with running(own) as process, client(own.paths.feed_socket) as feed:
-        report = {"node": "n", "at": "2026-01-01T00:00:00Z", "revision": 0, "items": 0, "engines": []}
+        report = {"node": "node-1", "at": "2026-01-01T00:00:00Z", "revision": 0, "items": 0, "engines": []}
         assert feed.post("/feed/v1/report", json=report).status_code == 204
         asking = subprocess.Popen(
             [

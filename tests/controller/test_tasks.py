@@ -12,8 +12,10 @@ from rempart.controller import tasks
 from rempart.controller.assembly import Controller, assembled
 from rempart.controller.completion import complete
 from rempart.controller.intents import OPERATOR
+from rempart.controller.store.tables import AuditRow
+from rempart.controller.tasks import prune_audit
 from rempart.model.certificates import CertificateSource
-from rempart.model.configuration import Configuration
+from rempart.model.configuration import AuditSection, Configuration
 from rempart.model.records import RecordDraft, RecordType
 from rempart.model.sites import Origin
 from rempart.snapshot.items import EdgeOrigin, SiteItem
@@ -194,3 +196,39 @@ def test_a_task_that_fails_goes_on(timed: Controller, monkeypatch: pytest.Monkey
 
     asyncio.run(story())
     assert len(calls) >= 3
+
+
+def test_the_audit_log_is_kept_to_its_bounds(clock: Clock, configuration: Configuration) -> None:
+    bounds = AuditSection(keep_days=30, keep_entries=1_000)
+    with assembled(configuration.model_copy(update={"audit": bounds}), clock) as controller:
+        audit = controller.intents.audit
+        accounts = controller.intents.accounts
+        accounts.create(OPERATOR, "old")
+        audit_before = audit.list().total
+        clock.now += timedelta(days=31)
+        accounts.create(OPERATOR, "new")
+        assert prune_audit(controller) == audit_before
+        assert [entry.action for entry in audit.list().items] == ["account.create"]
+        assert audit.list().items[0].at == clock.now
+        clock.now += timedelta(days=31)
+        assert prune_audit(controller) == 0, "the newest stays, or its number would be given again"
+
+        with controller.intents.audit._context.store.writing() as session:
+            session.add_all(
+                AuditRow(
+                    at=clock.now,
+                    actor_kind="operator",
+                    actor_id="",
+                    action="x",
+                    subject="",
+                    revision=0,
+                    digest="",
+                    summary="",
+                )
+                for _ in range(2_500)
+            )
+        newest = audit.list().items[0].id
+        gone = [prune_audit(controller) for _ in range(4)]
+        assert gone == [1_000, 501, 0, 0]
+        assert audit.list().total == 1_000
+        assert audit.list().items[0].id == newest

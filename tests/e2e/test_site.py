@@ -6,9 +6,12 @@ import json
 import socket
 import ssl
 import subprocess
+import time
+from collections.abc import Callable
 
 import h2.connection
 import h2.events
+import psutil
 import pytest
 
 from rempart.lab.instance import Instance
@@ -109,6 +112,43 @@ def test_an_international_name_is_served_under_its_a_label(instance: Instance, o
     assert page(instance.ports, "xn--bcher-kva.example.org")[0] == 200
     instance.cli("site", "remove", "bücher.example.org")
     assert page(instance.ports, "xn--bcher-kva.example.org")[0] == 421
+
+
+def test_status_names_a_site_without_an_origin_that_is_up(instance: Instance) -> None:
+    instance.cli("site", "add", "dead.example.org", "--origin", "http://127.0.0.1:9")
+    try:
+        until(lambda: "dead.example.org: no origin is up" in instance.cli("status", check=False).stderr)
+        shown = instance.cli("status", "--json", check=False)
+        assert shown.returncode == 1
+        engines = json.loads(shown.stdout)["controller"]["nodes"][0]["engines"]
+        assert [one["sites_down"] for one in engines if one["name"] == "haproxy"] == [["dead.example.org"]]
+    finally:
+        instance.cli("site", "remove", "dead.example.org")
+    until(lambda: instance.cli("status", check=False).returncode == 0)
+
+
+def test_what_a_frozen_engine_has_not_taken_is_not_called_live(instance: Instance) -> None:
+    knot = psutil.Process(instance.pid("knot"))
+    knot.suspend()
+    try:
+        said = instance.cli("record", "add", "example.org", "frozen", "A", "203.0.113.9").stdout
+        assert "live         not yet" in said
+        assert "knot on node-1" in said
+        # What visitors come through is another engine's, and live.
+        assert (
+            " ms on 1 node" in instance.cli("site", "change", HOST, "--connections-per-client", "99").stdout
+        )
+    finally:
+        knot.resume()
+    until(lambda: address_of(instance.ports, "frozen.example.org") == ["203.0.113.9"])
+    until(lambda: instance.cli("status", check=False).returncode == 0)
+
+
+def until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def test_status_is_one_document_and_all_is_well(instance: Instance) -> None:

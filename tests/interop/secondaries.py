@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import dns.rdatatype
 
 from rempart.cli import secondary_guides as guides
 from rempart.cli.secondary_guides import Primary
+from rempart.lab.leftovers import short_folder
 from rempart.snapshot.items import SecondaryItem
 from tests.engines.knot.server import ADDRESS, Server, eventually
 
@@ -130,7 +130,7 @@ def running_secondary(
 
     ``zones`` matter to NSD alone, which has no catalog zones in this version.
     """
-    folder = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
+    folder = short_folder()
     primary = Primary(
         addresses=(ADDRESS,),
         port=server.port,

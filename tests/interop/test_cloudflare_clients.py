@@ -114,8 +114,9 @@ def test_the_official_library(instance: Instance, token: str) -> None:
         ["PermissionDeniedError", 9109],
         ["PermissionDeniedError", 9103],
     ]
-    # The deletion of a whole zone must be confirmed, by a header that the library can send.
+    # Many deletions must be confirmed, by a header that the library can send; one named zone need not.
     assert seen["unconfirmed"] == 15001
+    assert len(seen["digest"]) == 16
     assert seen["gone"] is True
 
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,11 +14,13 @@ from typing import TypeVar
 import psutil
 import pytest
 
+from rempart.lab.leftovers import short_folder
+
 
 @pytest.fixture
 def state() -> Iterator[Path]:
     """An empty folder for state; whatever still runs from it is killed at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
+    folder = short_folder()
     folder.chmod(0o755)
     yield folder / "state"
     for _ in range(3):

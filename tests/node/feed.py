@@ -24,6 +24,7 @@ class Published:
         self.changes: list[ItemChange] = []
         self.commits = Bell()
         self.page = page
+        self.epoch = "first"
         self.forgotten = 0
         """A node that is not beyond this revision is sent everything."""
         self.tamper: dict[str, object] = {}
@@ -38,17 +39,19 @@ class Published:
         self.changes += [ItemChange(key=key, item=None) for key in keys]
         self.commits.ring()
 
-    def revision(self) -> int:
-        return len(self.changes)
+    def place(self) -> tuple[str, int]:
+        return self.epoch, len(self.changes)
 
-    def delta(self, since: int, cursor: str | None, limit: int) -> Delta:
-        full = since == 0 or since < self.forgotten or since > len(self.changes)
+    def delta(self, since: int, cursor: str | None, limit: int, *, epoch: str) -> Delta:
+        full = since == 0 or since < self.forgotten or since > len(self.changes) or epoch != self.epoch
         rows = self._all() if full else list({c.key: c for c in self.changes[since:]}.values())
         start = int(cursor) if cursor else 0
         end = min(start + min(limit, self.page), len(rows))
         more = end < len(rows)
         delta = self.kind(
+            from_epoch=epoch,
             from_revision=since,
+            epoch=self.epoch,
             to_revision=len(self.changes),
             more=more,
             cursor=str(end) if more else None,
@@ -77,7 +80,7 @@ class Feed:
 @asynccontextmanager
 async def feed(socket: Path, private_pem: bytes, published: Published) -> AsyncIterator[Feed]:
     """Serve ``published`` on ``socket`` while the block runs."""
-    reports = NodeReports(lambda: datetime.now(UTC))
+    reports = NodeReports(lambda: datetime.now(UTC), ("node-1",))
     app = feed_application(published, reports, private_key(private_pem), published.commits)
     running = server(app)
     with listening(socket, FEED_MODE) as listener:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -86,3 +87,29 @@ def test_once_closed_the_loop_knows_nothing_of_it(state: Path) -> None:
                 loop.remove_reader(successor)
 
     asyncio.run(play())
+
+
+def test_a_line_that_the_disk_took_half_of_does_not_swallow_the_next(state: Path) -> None:
+    state.mkdir()
+
+    async def play() -> None:
+        log = EdgeLog(state / "log.sock", state / "edge.log")
+        log.start(asyncio.get_running_loop())
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+                sender.connect(str(state / "log.sock"))
+                # As a disk that is full after three more octets.
+                resource.setrlimit(resource.RLIMIT_FSIZE, (3, limits[1]))
+                try:
+                    sender.send(b"begun and lost\n")
+                    await until(lambda: log.lines == 1)
+                finally:
+                    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+                sender.send(b"whole\n")
+                await until(lambda: log.lines == 2)
+        finally:
+            log.close()
+
+    asyncio.run(play())
+    assert (state / "edge.log").read_bytes() == b"beg\nwhole\n"

@@ -34,6 +34,7 @@ from rempart.node.following import (
 from rempart.snapshot.items import Delta, ItemChange
 
 GOOD = ApplyReport(commands=1)
+WAITS = ApplyReport(commands=1, pending=True)
 
 
 def gone(*keys: str) -> tuple[ItemChange, ...]:
@@ -73,6 +74,26 @@ class TestFit:
         position = Position(4, Run(full=False, since=4, from_revision=4, cursor="a"))
         assert isinstance(fit(position, delta(4, 9, more=True, cursor="a")), Resync)
         assert isinstance(fit(Position(4), delta(4, 9, more=True)), Resync)
+
+    def test_another_history_is_not_gone_on_with(self) -> None:
+        here = Position(4, epoch="old")
+        on = Delta(from_epoch="old", from_revision=4, epoch="new", to_revision=6, changes=())
+        assert fit(here, on) == Take(Position(6, epoch="new"), full=False, begins=True)
+        other = Delta(from_epoch="new", from_revision=4, epoch="new", to_revision=6, changes=())
+        assert isinstance(fit(here, other), Resync)
+        everything = Delta(from_epoch="", from_revision=4, epoch="new", to_revision=3, changes=(), full=True)
+        assert fit(here, everything) == Take(Position(3, epoch="new"), full=True, begins=True)
+
+    def test_a_run_stays_in_one_history(self) -> None:
+        position = Position(4, Run(full=True, since=0, from_revision=0, cursor="a", epoch="old"))
+        assert isinstance(
+            fit(position, Delta(from_revision=0, epoch="new", to_revision=9, changes=())), Resync
+        )
+
+    def test_what_was_followed_in_another_history_does_not_count(self) -> None:
+        state = Following("knot", target=9, revision=9, alive=True, reconcile=False)
+        moved = changed(state, gone("zone/a"), 5, 0.0, anew=True)
+        assert (moved.target, moved.revision) == (5, 0)
 
 
 def settled(name: str = "knot", now: float = 0.0) -> Following:
@@ -167,6 +188,27 @@ def test_pending_is_tried_again_ever_more_rarely_and_a_newer_change_overtakes_it
     assert not state.unsettled
 
 
+def test_what_is_not_served_yet_does_not_move_the_revision() -> None:
+    for report in (ApplyReport(pending=True, incomplete=True), ApplyReport(needs_reload=True)):
+        before = settled()
+        state, changes = begun(changed(before, gone("zone/a"), 6, 0.0), Step.APPLY)
+        state = carried_out(state, Step.APPLY, changes, report, 6, 0.0)
+        assert state.revision == before.revision
+        # Another change that is served at once does not bring it along.
+        state, others = begun(changed(state, gone("zone/b"), 7, 0.1), Step.APPLY)
+        state = carried_out(state, Step.APPLY, others, GOOD, 7, 0.1)
+        assert state.revision == before.revision
+        # Nor does one that is another engine's.
+        assert changed(state, gone("site/x"), 8, 0.2).revision == before.revision
+        state = begun(state, Step.RECONCILE)[0]
+        assert carried_out(state, Step.RECONCILE, (), GOOD, 7, 1.0).revision == 7
+
+
+def test_tidying_up_holds_nothing_up() -> None:
+    state, changes = begun(changed(settled(), gone("zone/a"), 6, 0.0), Step.APPLY)
+    assert carried_out(state, Step.APPLY, changes, ApplyReport(pending=True), 6, 0.0).revision == 6
+
+
 def test_refusals_last_until_the_item_is_taken() -> None:
     refused = ApplyReport(refusals=(Refusal(key="zone/a", reason="no"),))
     state, changes = begun(changed(settled(), gone("zone/a", "zone/b"), 6, 0.0), Step.APPLY)
@@ -243,6 +285,22 @@ def test_one_that_answers_but_cannot_be_worked_with_is_not_asked_all_the_time_ei
     assert asked < 12
     # A new process is another matter.
     assert next_step(checked(state, True, "second", now), now) is Step.RECONCILE
+
+
+def test_a_change_that_goes_well_does_not_end_the_waiting_of_what_came_before() -> None:
+    """An engine compared as a whole with something pending, then a change to something else."""
+    state = carried_out(begun(settled(), Step.RECONCILE)[0], Step.RECONCILE, (), WAITS, 5, 0.0)
+    state, changes = begun(changed(state, gone("zone/b"), 6, 0.1), Step.APPLY)
+    state = carried_out(state, Step.APPLY, changes, GOOD, 6, 0.1)
+    assert state.pending
+    assert next_step(state, RETRY_SECONDS) is Step.RECONCILE
+
+    state, changes = begun(changed(settled(), gone("zone/a"), 6, 0.0), Step.APPLY)
+    state = carried_out(state, Step.APPLY, changes, WAITS, 6, 0.0)
+    state, changes = begun(changed(state, gone("zone/b"), 7, 0.1), Step.APPLY)
+    state = carried_out(state, Step.APPLY, changes, GOOD, 7, 0.1)
+    assert next_step(state, RETRY_SECONDS) is Step.RETRY
+    assert [change.key for change in begun(state, Step.RETRY)[1]] == ["zone/a"]
 
 
 def test_too_many_changes_are_not_queued() -> None:

@@ -46,7 +46,7 @@ def test_without_addresses_the_machines_own_are_taken() -> None:
     [
         ("stat = '/srv/r'", ("stat in", "unknown key", "did you mean state?")),
         ("[edge]\nhtp_port = 1", ("edge.htp_port in", "did you mean http_port?")),
-        ("[edge]\nhttp_port = 70000", ("edge.http_port in", "less than or equal to 65535")),
+        ("[edge]\nhttp_port = 70000", ("edge.http_port in", "65535 at most is meant")),
         ("[dns]\nlisten = ['nowhere']", ("dns.listen.0 in", "nowhere")),
         ("edge = 5", ("edge in",)),
         ("state = 'here'", ("not an absolute path",)),

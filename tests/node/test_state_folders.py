@@ -8,7 +8,7 @@ import pytest
 
 from rempart.model.configuration import Configuration, UsersSection
 from rempart.model.errors import EnvironmentLacks
-from rempart.node.state_folders import Owners, folders, hand_over, prepare, prepare_keys
+from rempart.node.state_folders import Owners, folders, hand_over, prepare, prepare_keys, share
 from rempart.snapshot.items import Delta
 from rempart.snapshot.signing import private_key, public_key, sign, verify
 
@@ -77,12 +77,42 @@ def test_what_a_part_has_put_in_the_place_of_a_key_leads_nowhere_and_holds_nobod
         secret.unlink()
 
 
-def test_only_root_writes_where_root_makes_haproxys_sockets(state: Path) -> None:
+def test_engines_make_their_sockets_where_the_node_gets_in(state: Path) -> None:
     paths = Configuration(state=state).paths
-    owners = Owners(controller=(1001, 1001), node=(1002, 1002), haproxy=(1003, 1003), knot=(1004, 1004))
+    owners = Owners(
+        controller=(1001, 1001),
+        node=(1002, 1002),
+        gate=(1005, 1005),
+        haproxy=(1003, 1003),
+        knot=(1004, 1004),
+    )
     made = {folder.path: folder for folder in folders(paths, owners)}
     sockets = made[paths.haproxy_socket.parent]
-    assert (sockets.owner, sockets.group, sockets.mode) == (os.geteuid(), 1003, 0o750)
+    assert (sockets.owner, sockets.group, sockets.mode) == (1003, 1002, 0o2750)
+    boot_files = made[paths.haproxy]
+    assert (boot_files.owner, boot_files.group, boot_files.mode) == (1002, 1003, 0o2750)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_what_an_older_version_left_for_the_node_alone_is_shared(state: Path, tmp_path: Path) -> None:
+    (state / "sub").mkdir(parents=True)
+    (state / "sub" / "own").touch(mode=0o600)
+    (state / "foreign").touch(mode=0o600)
+    outside = tmp_path / "outside"
+    outside.touch(mode=0o600)
+    (state / "soft").symlink_to(outside)
+    (state / "hard").touch(mode=0o600)
+    (state / "second").hardlink_to(state / "hard")
+    for path in (state / "sub", state / "sub" / "own", state / "hard", outside):
+        os.chown(path, 12345, 12345)
+    share(state, 12345, 54321)
+    found = {path.name: (path.stat().st_gid, mode(path)) for path in state.rglob("*")}
+    assert found["own"] == (54321, 0o640)
+    assert found["sub"] == (54321, 0o2750)
+    assert found["foreign"] == (os.getegid(), 0o600)
+    assert found["hard"] == found["second"] == (12345, 0o600)
+    assert (outside.stat().st_gid, mode(outside)) == (12345, 0o600)
 
 
 def test_a_link_in_place_of_a_folder_is_refused(state: Path, tmp_path: Path) -> None:

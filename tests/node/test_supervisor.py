@@ -85,7 +85,7 @@ def boot_files(paths: StatePaths) -> None:
 
 def test_engines_wait_for_their_boot_files(begin: Begin, paths: StatePaths) -> None:
     begin()
-    eventually(lambda: [part.phase for part in read_parts(paths)] == ["running", "running", "idle", "idle"])
+    eventually(lambda: [part.phase for part in read_parts(paths)] == ["running"] * 3 + ["idle"] * 2)
     boot_files(paths)
     up(paths)
 
@@ -150,7 +150,7 @@ def test_services_of_another_version_are_replaced_and_engines_are_not(
     begin("2")
     eventually(lambda: all(part.version in ("2", "engine") and part.pid for part in read_parts(paths)))
     after = up(paths)
-    assert {name for name in PARTS if after[name] != before[name]} == {"controller", "node"}
+    assert {name for name in PARTS if after[name] != before[name]} == {"controller", "node", "gate"}
     eventually(lambda: log(paths, "node").splitlines() == ["begun", "ended by SIGTERM", "begun"])
 
 
@@ -183,7 +183,7 @@ def test_draining_stops_visitors_first_and_leaves_nothing(begin: Begin, paths: S
     assert not any(psutil.pid_exists(pid) for pid in before.values())
     assert log(paths, "haproxy").splitlines() == ["begun", "ended by SIGUSR1"]
     assert log(paths, "knot").splitlines() == ["begun", "ended by SIGTERM"]
-    assert [part.phase for part in read_parts(paths)] == ["stopped"] * 4
+    assert [part.phase for part in read_parts(paths)] == ["stopped"] * len(PARTS)
     words = (paths.root.parent / "supervisor.log").read_text()
     ends = [words.index(f'"part": "{name}", "how": "exit status 0"') for name in ("haproxy", "knot", "node")]
     assert ends == sorted(ends)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -21,7 +22,9 @@ import pytest
 import rempart
 from rempart.engines.knot.compile import pid_file
 from rempart.lab.instance import Instance
-from rempart.node.parts import read_part, read_parts, supervisor_pid
+from rempart.node.confinement import is_confined
+from rempart.node.parts import PARTS, read_part, read_parts, supervisor_pid
+from rempart.node.processes import PART_VARIABLE, STATE_VARIABLE
 from tests.node.conftest import eventually
 
 pytestmark = pytest.mark.slow
@@ -91,11 +94,25 @@ def test_an_unknown_key_is_named_with_its_file(instance: Instance) -> None:
     assert "did you mean http_port?" in words
 
 
+def test_it_says_once_that_it_is_ready_and_where(instance: Instance) -> None:
+    instance.start()
+    eventually(lambda: '"ready"' in instance.up_log(), seconds=30)
+    said = [json.loads(line) for line in instance.up_log().splitlines() if '"ready"' in line]
+    ports = instance.ports
+    assert [one["http"] for one in said] == [[f"{ports.address} {ports.http}"]]
+    assert said[0]["dns"] == [f"{ports.address} {ports.dns}"]
+    assert said[0]["api"] == f"127.0.0.1 {ports.api}"
+    assert "packet shield" in said[0]["off"]
+    assert addresses(instance, "nobody.example") == []
+    with socket.create_connection((ports.address, ports.https), timeout=5):
+        pass
+
+
 def test_start_second_start_and_end(instance: Instance) -> None:
     instance.start()
     paths = instance.configuration.paths
     processes = [psutil.Process(part.pid) for part in read_parts(paths)]
-    assert len(processes) == 4
+    assert len(processes) == len(PARTS)
 
     status, words = ended(up(instance))
     assert status == 3
@@ -193,18 +210,91 @@ def _free_port() -> int:
 def test_every_part_has_a_user_of_its_own_and_no_way_back(instance: Instance) -> None:
     instance.start()
     users = instance.configuration.users
-    for part, user in (("controller", users.controller), ("node", users.node), ("knot", users.knot)):
-        process = psutil.Process(instance.pid(part))
-        assert process.username() == user
-        assert set(process.uids()) == {process.uids().real}
-        assert 0 not in (*process.gids(), *_groups(process.pid)), f"{part} has kept root's group"
-    for part in ("controller", "node"):
-        status = _status(instance.pid(part))
-        sets = {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
-        assert sets == {"0000000000000000"}
-        assert status["NoNewPrivs"] == "1"
-    workers = psutil.Process(instance.pid("haproxy")).children()
-    assert {worker.username() for worker in workers} == {users.haproxy}
+    # The engines may bind ports below 1024, and that is all: a reload and a restart do not change it.
+    expected = {
+        "controller": (users.controller, "0000000000000000"),
+        "node": (users.node, "0000000000000000"),
+        "gate": (users.gate, "0000000000000000"),
+        "haproxy": (users.haproxy, "0000000000000400"),
+        "knot": (users.knot, "0000000000000400"),
+    }
+    for round_ in ("first start", "after a restart"):
+        for part, (user, capabilities) in expected.items():
+            leader = psutil.Process(instance.pid(part))
+            for process in (leader, *leader.children(recursive=True)):
+                where = f"{part} {round_}"
+                assert process.username() == user, where
+                assert set(process.uids()) == {process.uids().real}, where
+                assert 0 not in (*process.gids(), *_groups(process.pid)), f"{where} has root's group"
+                status = _status(process.pid)
+                sets = {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
+                assert sets == {capabilities}, where
+                assert status["NoNewPrivs"] == "1", where
+        for part in ("haproxy", "knot"):
+            before = instance.pid(part)
+            os.kill(before, signal.SIGKILL)
+            _restarted(instance, part, before)
+        eventually(lambda: instance.cli("status", check=False).returncode == 0, seconds=30)
+
+
+def _restarted(instance: Instance, part: str, before: int) -> None:
+    """Return once another process of the part is on record."""
+
+    def look() -> bool:
+        record = read_part(instance.configuration.paths, part)
+        return record is not None and record.pid not in (None, before)
+
+    eventually(look)
+
+
+@as_root
+@pytest.mark.root
+def test_engines_that_an_older_version_left_running_as_root_are_replaced(instance: Instance) -> None:
+    """With the state folder as it was then: sockets given away by root, files for the node alone."""
+    instance.start()
+    instance.cli("zone", "add", "example.org")
+    instance.cli("record", "add", "example.org", "www", "A", "192.0.2.7")
+    paths, users = instance.configuration.paths, instance.configuration.users
+    assert instance.stop() == 0
+    node = pwd.getpwnam(users.node)
+    for path in (paths.haproxy, *paths.haproxy.rglob("*")):
+        os.chown(path, node.pw_uid, node.pw_gid)
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    sockets = paths.haproxy_socket.parent
+    os.chown(sockets, 0, pwd.getpwnam(users.haproxy).pw_gid)
+    sockets.chmod(0o750)
+    (paths.knot_db / "left-by-root").touch(mode=0o600)
+    text = paths.haproxy_config.read_text()
+    given = f" user {users.node} group {users.node}\n    user {users.haproxy}\n    group {users.haproxy}\n"
+    old = text.replace("expose-fd listeners\n", f"expose-fd listeners{given}")
+    assert old != text
+    paths.haproxy_config.write_text(old)
+    for left in (paths.haproxy_socket, paths.haproxy_master_socket):
+        left.unlink(missing_ok=True)
+    socket_words = f"{paths.haproxy_master_socket},mode,660,user,{users.node},group,{users.node}"
+    environment = {STATE_VARIABLE: str(paths.root), PART_VARIABLE: "haproxy", "PATH": os.environ["PATH"]}
+    with subprocess.Popen(
+        ["haproxy", "-W", "-S", socket_words, "-f", str(paths.haproxy_config)],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as root_haproxy:
+        try:
+            eventually(paths.haproxy_socket.exists)
+            assert paths.haproxy_socket.stat().st_uid == node.pw_uid
+            instance.launch()
+            eventually(lambda: instance.cli("status", check=False).returncode == 0, seconds=30)
+            eventually(lambda: root_haproxy.poll() is not None)
+            eventually(lambda: instance.cli("status", check=False).returncode == 0, seconds=30)
+        finally:
+            root_haproxy.kill()
+    assert is_confined(instance.pid("haproxy"), pwd.getpwnam(users.haproxy).pw_uid)
+    assert addresses(instance, "www.example.org") == ["192.0.2.7"]
+    assert (paths.knot_db / "left-by-root").owner() == users.knot
+    with socket.create_connection((instance.ports.address, instance.ports.https), timeout=5):
+        pass
 
 
 @as_root
@@ -256,17 +346,24 @@ def test_it_works_from_a_folder_that_only_root_can_enter(instance: Instance) -> 
     private.mkdir(mode=0o700)
     folders = []
     # A mount namespace of the test's own, so that nothing needs to be copied.
-    script = ["set -e"]
+    script = ["set -e", "mount --make-rprivate / 2>/dev/null || true"]
+    # Whatever is mounted below stays in the namespace: this mount is private in any case.
+    script += [f"mount --bind {private} {private}", f"mount --make-private {private}"]
     for number, source in enumerate((_source(), *_site_packages())):
         target = private / str(number)
         target.mkdir()
         folders.append(str(target))
         script.append(f"mount --bind {source} {target}")
+    # A command without a controller, too.
+    script.append(f"/usr/bin/python3 -P -m rempart --config {instance.config_file} zone add offline.example")
     script.append('exec "$@"')
     process = subprocess.Popen(
         [
             "unshare",
             "--mount",
+            # In a chroot whose root is no mount point this cannot be changed.
+            "--propagation",
+            "unchanged",
             "bash",
             "-c",
             "\n".join(script),
@@ -289,6 +386,7 @@ def test_it_works_from_a_folder_that_only_root_can_enter(instance: Instance) -> 
         eventually(lambda: instance.cli("status", check=False).returncode == 0, seconds=40)
         node = (instance.state / "log" / "node.log").read_text()
         assert "fault" not in node
+        assert "offline.example" in instance.cli("zone", "list").stdout
         instance.cli("zone", "add", "example.org")
         done = instance.json("site", "add", "www.example.org", "--origin", "http://127.0.0.1:9")
         assert "live" in json.dumps(done)
@@ -309,7 +407,7 @@ def test_it_works_without_root_and_says_what_is_off(instance: Instance) -> None:
     with up(instance, *unprivileged, HOME=str(instance.folder)) as process:
         try:
             paths = instance.configuration.paths
-            eventually(lambda: len([part for part in read_parts(paths) if part.up]) == 4, seconds=30)
+            eventually(lambda: len([part for part in read_parts(paths) if part.up]) == len(PARTS), seconds=30)
             eventually(lambda: instance.cli("status", check=False).returncode == 0, seconds=30)
             names = {psutil.Process(part.pid).username() for part in read_parts(paths)}
             assert names == {"nobody"}

@@ -28,6 +28,24 @@ NONE = Surroundings(edge_addresses=())
         ("::1", False, False, True),
         ("::ffff:127.0.0.1", False, False, True),
         ("64:ff9b::7f00:1", False, False, True),
+        ("2002:7f00:1::", False, False, True),
+        ("2002:7f00:1::1", False, False, True),
+        ("2002:0808:0808::1", True, True, True),
+        ("2002:0a00:0001::1", False, True, True),
+        ("64:ff9b::808:808", True, True, True),
+        ("64:ff9b:1::7f00:1", False, False, True),
+        ("64:ff9b:1:7f00:0:100::", False, False, True),
+        ("64:ff9b:1:7f:0:1::", False, False, True),
+        ("64:ff9b:1:0:7f:0:100:0", False, False, True),
+        ("64:ff9b:1::808:808", True, True, True),
+        ("64:ff9b:1:808:8:800::", True, True, True),
+        # Teredo: server 127.0.0.1; client 127.0.0.1 behind 8.8.8.8 (its bits are inverted).
+        ("2001:0:7f00:1:8000:63bf:f7f7:f7f7", False, False, True),
+        ("2001:0:808:808:8000:63bf:80ff:fffe", False, False, True),
+        ("2001:0:808:808:8000:63bf:f7f7:f7f7", True, True, True),
+        ("::7f00:1", False, False, True),
+        ("::ffff:0:7f00:1", False, False, True),
+        ("64:ff9b:1::", False, False, False),
         ("169.254.169.254", False, False, True),
         ("::ffff:169.254.169.254", False, False, True),
         ("64:ff9b::a9fe:a9fe", False, False, True),
@@ -71,6 +89,14 @@ def surroundings(**edge: object) -> Surroundings:
 )
 def test_nobody_may_name_the_edge_itself(address: str, port: int, refused: bool) -> None:
     assert (why_never(address, port, surroundings()) is not None) is refused
+
+
+@pytest.mark.parametrize("address", ["10.0.0.5", "::ffff:10.0.0.5", "2002:a00:5::1"])
+def test_the_edges_own_machine_is_as_near_as_loopback(address: str) -> None:
+    """What listens on every address answers there too, whatever its port."""
+    for policy, allowed in ((CLOSED, False), (DEFAULT, False), (OPEN, True)):
+        assert (why_refused(address, 6379, surroundings(), policy) is None) is allowed
+    assert why_refused("10.0.0.6", 6379, surroundings(), DEFAULT) is None
 
 
 def test_an_edge_that_listens_at_one_address_leaves_the_others_to_origins() -> None:

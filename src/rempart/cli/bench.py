@@ -38,6 +38,21 @@ def edge(rounds: int, seconds: int, as_json: bool) -> None:
 
 @bench.command()
 @click.option(
+    "--rounds", default=5, show_default=True, type=click.IntRange(1, 100), help="Interleaved rounds."
+)
+@click.option(
+    "--seconds", default=2, show_default=True, type=click.IntRange(1, 60), help="Length of one run."
+)
+@json_option
+def gate(rounds: int, seconds: int, as_json: bool) -> None:
+    """What challenges cost the edge, and what a clearance costs a request."""
+    from rempart.lab.bench import gate as gate_bench
+
+    finish(lambda progress: gate_bench.run(rounds, seconds, progress), as_json)
+
+
+@bench.command()
+@click.option(
     "--size", "sizes", multiple=True, type=click.IntRange(1, 50_000), help="Sites; may be repeated."
 )
 @click.option("--changes", default=15, show_default=True, type=click.IntRange(1, 1_000))

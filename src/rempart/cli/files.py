@@ -14,11 +14,15 @@ def read_text(path: Path, field: str) -> str:
     """The file's text (``-``: standard input). InvalidInput naming ``field`` when it cannot be read."""
     try:
         if str(path) == "-":
-            return sys.stdin.buffer.read(FILE_BYTES_MAX).decode("utf-8")
-        if path.stat().st_size > FILE_BYTES_MAX:
+            text = sys.stdin.buffer.read(FILE_BYTES_MAX).decode("utf-8")
+        elif path.stat().st_size > FILE_BYTES_MAX:
             raise InvalidInput(f"{path} is longer than {FILE_BYTES_MAX} bytes", field=field)
-        return path.read_text("utf-8")
+        else:
+            text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"{path} is no UTF-8 text", field=field) from error
+        raise InvalidInput(f"{path} is no text (UTF-8)", field=field) from error
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}", field=field) from error
+    if not text.strip():
+        raise InvalidInput(f"{'standard input' if str(path) == '-' else path} is empty", field=field)
+    return text

@@ -15,6 +15,7 @@ import click
 from rempart.cli.bench import bench
 from rempart.cli.certificate import ca, certificate
 from rempart.cli.dns import dns
+from rempart.cli.drill import drill
 from rempart.cli.record import record
 from rempart.cli.service import service
 from rempart.cli.session import Session
@@ -23,7 +24,10 @@ from rempart.cli.status import status
 from rempart.cli.token import account, token
 from rempart.cli.up import up
 from rempart.cli.zone import zone
-from rempart.model.errors import NeedsConfirmation, RempartError
+from rempart.model.errors import NeedsConfirmation, NotFound, RempartError
+
+OPTIONS = {"origins": "--origin", "ns_name": "--ns-name", "host": "HOST", "permissions": "--permission"}
+"""Beginnings of fields that are called otherwise on the command line."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -42,7 +46,7 @@ def cli(context: click.Context, config_file: Path | None, debug: bool) -> None:
     context.obj = Session(config_file, debug=debug)
 
 
-for command in (up, status, site, zone, record, dns, certificate, ca, token, account, bench, service):
+for command in (up, status, site, zone, record, dns, certificate, ca, token, account, bench, drill, service):
     cli.add_command(command)
 
 
@@ -68,12 +72,16 @@ def run(arguments: list[str]) -> int:
             click.echo(error.summary.rstrip(), err=True)
         for reason in error.reasons:
             click.echo(f"  ! {reason}", err=True)
-        click.echo(f"rempart: {error}", err=True)
+        click.echo(
+            "rempart: nothing was changed. To carry out exactly this plan, repeat with "
+            f"--confirm {error.digest}",
+            err=True,
+        )
         return error.exit_status
     except RempartError as error:
         if debug:
             traceback.print_exc()
-        click.echo(f"rempart: {error}", err=True)
+        click.echo(f"rempart: {in_options(error)}", err=True)
         return error.exit_status
     except BrokenPipeError:
         # Whoever read us has enough; do not complain when the interpreter flushes.
@@ -89,3 +97,12 @@ def run(arguments: list[str]) -> int:
             )
         return 1
     return ended if isinstance(ended, int) else 0
+
+
+def in_options(error: RempartError) -> str:
+    """The error in words, its field as the command line calls it: ``origins[0].host`` is an ``--origin``."""
+    if isinstance(error, NotFound):
+        return str(type(error)(error.message, hint=error.hint))  # it says itself what it is that is not there
+    field = error.field or ""
+    option = next((name for start, name in OPTIONS.items() if field.startswith(start)), None)
+    return str(error) if option is None else f"{option}: {str(error).removeprefix(f'{field}: ')}"

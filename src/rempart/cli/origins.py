@@ -68,7 +68,9 @@ def _url(text: str) -> SplitResult:
         parts = urlsplit(text.strip())
         port = parts.port
     except ValueError as error:
-        raise _wrong(f"{text!r} is no URL: {error}", EXAMPLE) from error
+        port = "Port" in str(error) or "port" in str(error)
+        why = "its port is no number from 1 to 65535" if port else "its address is none"
+        raise _wrong(f"{text!r} is no URL: {why}", EXAMPLE) from error
     if parts.scheme not in _DEFAULT_PORT or not parts.hostname or port == 0:
         raise _wrong(f"{text!r} is no http:// or https:// URL", EXAMPLE)
     if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:

@@ -31,6 +31,11 @@ def document(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def counted(number: int, what: str) -> str:
+    """``1 zone``, ``2 zones``."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
     """Rows under their columns: drawn on a terminal, plain and tab-separated in a pipe."""
     if not rows:
@@ -46,8 +51,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) 
     from rich.text import Text
 
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        # What must be typed again stays in one piece, however narrow the terminal.
+        whole = max(len(row[number]) for row in rows) if column == "ID" else None
+        drawn.add_column(column, overflow="fold", min_width=whole, no_wrap=whole is not None)
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
     Console(highlight=False).print(drawn)

@@ -10,7 +10,22 @@ from rempart.cli.results import finish
 from rempart.cli.session import Session, pass_session, route
 from rempart.controller.admin_api.messages import Made, RecordAnswer, Records
 from rempart.model.errors import InvalidInput
+from rempart.model.names import shown
 from rempart.model.records import TTL_AUTO, RecordDraft, RecordType
+from rempart.model.validation import in_words
+
+
+class TypeParameter(click.ParamType):  # type: ignore[type-arg]  # generic in some versions only
+    """A record type in any case; the message is shorter than click's."""
+
+    name = "type"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return RecordType(value.upper()).value
+        except ValueError:
+            known = ", ".join(one.value for one in RecordType)
+            self.fail(f"{shown(value)} is not one of {known}.", param, ctx)
 
 
 @click.group()
@@ -21,9 +36,7 @@ def record() -> None:
 @record.command("add")
 @click.argument("zone")
 @click.argument("name")
-@click.argument(
-    "type_", metavar="TYPE", type=click.Choice([one.value for one in RecordType], case_sensitive=False)
-)
+@click.argument("type_", metavar="TYPE", type=TypeParameter())
 @click.argument("content", nargs=-1, required=True)
 @click.option("--ttl", type=int, help="Seconds.  [default: automatic]")
 @click.option("--priority", type=int, help="Of MX, SRV and URI records.")
@@ -48,7 +61,7 @@ def add(
     """Add a record to ZONE. NAME is @, a name within the zone, or a full name."""
     try:
         draft = RecordDraft(
-            type=RecordType(type_.upper()),
+            type=RecordType(type_),
             name=name,
             content=" ".join(content),
             priority=priority,
@@ -59,7 +72,7 @@ def add(
         )
     except ValidationError as error:
         first = error.errors()[0]
-        raise InvalidInput(first["msg"], field=str(first["loc"][-1])) from error
+        raise InvalidInput(in_words(first), field=str(first["loc"][-1])) from error
     with session.controller() as controller, working(f"adding {name}"):
         answer = controller.write(RecordAnswer, "POST", route("zones", zone, "records"), body=draft)
     made = answer.record
@@ -70,15 +83,13 @@ def add(
 @record.command("list")
 @click.argument("zone")
 @click.option("--name", help="Only records of this name.")
-@click.option("--type", "type_", type=click.Choice([one.value for one in RecordType], case_sensitive=False))
+@click.option("--type", "type_", metavar="TYPE", type=TypeParameter(), help="Only records of this type.")
 @json_option
 @pass_session
 def list_(session: Session, zone: str, name: str | None, type_: str | None, as_json: bool) -> None:
     """The records of ZONE."""
     with session.controller() as controller:
-        found = controller.ask(
-            Records, route("zones", zone, "records"), of=name, type=type_ and type_.upper()
-        )
+        found = controller.ask(Records, route("zones", zone, "records"), of=name, type=type_)
     if as_json:
         document(found.model_dump(mode="json"))
         return

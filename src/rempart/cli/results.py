@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from rempart.cli.output import document, note, say
+from rempart.cli.output import counted, document, note, say
 from rempart.controller.admin_api.messages import Made, NameServer
-from rempart.controller.reports import Reach
+from rempart.controller.reports import Lag, Reach
 from rempart.model.configuration import Configuration
 from rempart.model.errors import EngineRefused
 
@@ -37,15 +37,25 @@ def liveness(reach: Reach | None, *, online: bool) -> str:
     if not online or reach is None:
         return "not yet: no controller runs; it is stored, and goes live with: rempart up"
     if reach.live:
-        return f"after {reach.waited_ms} ms on {_count(reach.nodes, 'node')}"
+        return f"after {reach.waited_ms} ms on {counted(reach.nodes, 'node')}"
     if not reach.nodes:
         return "not yet: no node is connected; it goes live as soon as one is (see rempart status)"
-    behind = ", ".join(
-        f"{lag.node} is at revision {lag.revision} of {reach.revision}"
-        + (f" ({', '.join(lag.pending)} busy)" if lag.pending else "")
-        for lag in reach.lagging
+    behind = "; ".join(_behind(lag, reach.revision) for lag in reach.lagging)
+    return (
+        f"not yet after {reach.waited_ms} ms: {behind}. "
+        "It is stored and goes live by itself once that is over; rempart status tells when"
     )
-    return f"not everywhere after {reach.waited_ms} ms: {behind}"
+
+
+def _behind(lag: Lag, revision: int) -> str:
+    """What of a node has not followed, and where to look."""
+    words = [
+        f"{engine} on {lag.node} does not answer (its log: log/{engine}.log)"
+        if engine in lag.silent
+        else f"{engine} on {lag.node} has not confirmed it"
+        for engine in lag.pending
+    ]
+    return ", ".join(words) or f"{lag.node} is at revision {lag.revision} of {revision}"
 
 
 def delegation_lines(zone: str, nameservers: tuple[NameServer, ...], ds: tuple[str, ...] = ()) -> list[str]:
@@ -77,10 +87,7 @@ def try_lines(configuration: Configuration, host: str, addresses: tuple[str, ...
     return [
         "Try it:",
         f"  dig @{address} {dns_port}{host}",
-        f"  curl --cacert {root_certificate(configuration.paths)} --resolve {host}:{port}:{bracketed} "
-        f"https://{host}{shown}/",
+        f"  curl --cacert {root_certificate(configuration.paths)} \\",
+        f"    --resolve {host}:{port}:{bracketed} \\",
+        f"    https://{host}{shown}/",
     ]
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

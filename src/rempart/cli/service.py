@@ -6,12 +6,18 @@ closed folder. Then it becomes its user for good, before it touches anything in 
 
 from __future__ import annotations
 
+import json
 import os
+import socket
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from rempart.model.configuration import Configuration
+from rempart.model.errors import RempartError
 
 if TYPE_CHECKING:
     from rempart.node.settings import Resolved
@@ -40,16 +46,47 @@ def controller(resolved: Path) -> None:
 
 
 @service.command()
+@click.argument("listener", type=int)
+def offline(listener: int) -> None:
+    """The controller's application for one command; see offline.py. ``listener``: a descriptor."""
+    configuration = Configuration.model_validate_json(sys.stdin.buffer.readline())
+    from rempart.cli.offline import READY
+    from rempart.controller.http_errors import as_json
+    from rempart.controller.service import serve_once
+    from rempart.controller.store.migrations import history
+    from rempart.node import logs
+
+    logs.configure()
+    history()
+    with socket.socket(fileno=listener) as accepting:
+        try:
+            _leave_root(configuration.users.controller)
+            serve_once(configuration, accepting, sys.stdin.fileno(), lambda: click.echo(READY))
+        except RempartError as error:
+            click.echo(json.dumps(as_json(error)))
+
+
+@service.command()
 @_resolved
 def node(resolved: Path) -> None:
     """The node: follows the controller, moves the engines."""
     read = _read(resolved)
-    is_root = os.geteuid() == 0
     from rempart.node.main import run
 
     users = read.configuration.users
     _leave_root(users.node, groups=(users.haproxy, users.knot))
-    run(read.configuration, is_root=is_root, off=read.off)
+    run(read.configuration, off=read.off)
+
+
+@service.command()
+@_resolved
+def gate(resolved: Path) -> None:
+    """The gate: checks what challenged visitors send back."""
+    configuration = _read(resolved).configuration
+    from rempart.gate.service import run
+
+    _leave_root(configuration.users.gate)
+    run(configuration)
 
 
 def _read(file: Path) -> Resolved:

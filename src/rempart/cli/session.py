@@ -1,12 +1,10 @@
-"""How commands reach the controller: through its admin socket, or in-process while no controller runs.
+"""How commands reach the controller: through its admin socket, or ``offline.py`` while no controller runs.
 
 Both ways speak to the same application, so a command does the same and fails in the same words.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -25,15 +23,17 @@ from rempart.model.errors import Conflict, EnvironmentLacks, RempartError
 if TYPE_CHECKING:
     import httpx
 
+    from rempart.cli.offline import InProcess
+
 A = TypeVar("A", bound=Value)
 
 WAIT_S = 10.0
 """How long a writing command waits for every node to have followed."""
 PATIENCE_S = 20.0
 """How long a controller that starts or ends is waited for."""
-_BASE = "http://rempart"
+BASE = "http://rempart"
 PING_S = 10.0
-_TIMEOUT_S = 600.0
+CALL_TIMEOUT_S = 600.0
 """The longest call is the import of a large zone."""
 
 
@@ -53,10 +53,12 @@ class Session:
 
     @contextmanager
     def controller(self) -> Iterator[ControllerCalls]:
-        """The controller, running or in-process.
+        """The controller, running or for this command only.
 
         One that is about to start or to end is waited for. Raises Conflict when it takes too long.
         """
+        from rempart.cli.offline import offline
+
         deadline = time.monotonic() + PATIENCE_S
         with ExitStack() as stack:
             while True:
@@ -65,7 +67,7 @@ class Session:
                     calls = running
                     break
                 try:
-                    calls = stack.enter_context(in_process(self.configuration))
+                    calls = stack.enter_context(offline(self.configuration))
                     break
                 except Conflict:
                     if time.monotonic() >= deadline:
@@ -80,7 +82,7 @@ class Session:
 
         path = self.configuration.paths.admin_socket
         transport = httpx.HTTPTransport(uds=str(path))
-        with httpx.Client(transport=transport, base_url=_BASE, timeout=_TIMEOUT_S) as client:
+        with httpx.Client(transport=transport, base_url=BASE, timeout=CALL_TIMEOUT_S) as client:
             yield ControllerCalls(client, online=True) if answers(client, path) else None
 
 
@@ -139,45 +141,6 @@ class ControllerCalls:
         return answer.model_validate(
             self.call(method, path, query={**wait, **(query or {})}, json=json, content=content)
         )
-
-
-class InProcess:
-    """The application called without a socket."""
-
-    def __init__(self, application: Any, runner: asyncio.Runner) -> None:
-        self._application = application
-        self._runner = runner
-
-    def request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        return self._runner.run(self._request(method, path, **arguments))
-
-    async def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        import httpx
-
-        transport = httpx.ASGITransport(self._application, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url=_BASE, timeout=None) as client:  # noqa: S113
-            return await client.request(method, path, **arguments)
-
-
-@contextmanager
-def in_process(configuration: Configuration) -> Iterator[ControllerCalls]:
-    """The controller's application in this process, with the state folder locked against another one."""
-    from rempart.controller.local import application
-    from rempart.controller.lock import hold
-    from rempart.node.state_folders import prepare
-
-    is_root = os.geteuid() == 0
-    prepare(configuration, is_root=is_root)
-    try:
-        with (
-            hold(configuration.paths),
-            application(configuration) as served,
-            asyncio.Runner() as runner,
-        ):
-            yield ControllerCalls(InProcess(served, runner), online=False)
-    finally:
-        # As root we may have made files that the controller must be able to use.
-        prepare(configuration, is_root=is_root)
 
 
 def answers(client: httpx.Client, path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -13,6 +14,13 @@ from rempart.cli.results import day, delegation_lines, finish, try_lines
 from rempart.cli.session import Session, pass_session, route
 from rempart.controller.admin_api.messages import Made, NewSite, SiteAnswer, SiteChange, Sites
 from rempart.model.certificates import CertificateSource
+from rempart.model.challenges import (
+    EXEMPTIONS_MAX,
+    Exemptions,
+    SecurityLevel,
+    parse_exempt_network,
+    parse_exempt_path,
+)
 from rempart.model.errors import InvalidInput
 from rempart.model.sites import LIMIT_WINDOW_S, SiteLimits
 
@@ -20,6 +28,10 @@ _PER_CLIENT = f"Requests one client may make within {LIMIT_WINDOW_S} s; 0: no li
 _PER_SITE = f"Requests all clients together may make within {LIMIT_WINDOW_S} s; 0: no limit."
 _CONNECTIONS = "Requests of one client in progress at the same time; 0: no limit."
 _ORIGIN = "URL[,weight=N][,backup][,max-connections=N][,tls=full]; may be given several times."
+_LEVELS = [level.value for level in SecurityLevel]
+_LEVEL = "under_attack challenges every visitor once, the others nobody.  [default: the zone's]"
+_EXEMPT_PATH = "Never challenge what begins with PATH; may be given several times."
+_EXEMPT_NETWORK = "Never challenge these addresses; may be given several times."
 _MAX_CONNECTIONS = "Concurrent requests each origin is given at most; more wait."
 
 
@@ -41,6 +53,9 @@ def site() -> None:
 @click.option("--requests-per-site", type=int, help=_PER_SITE)
 @click.option("--connections-per-client", type=int, help=_CONNECTIONS)
 @click.option("--no-https-redirect", is_flag=True, help="Serve plain HTTP instead of redirecting it.")
+@click.option("--security-level", type=click.Choice(_LEVELS), help=_LEVEL)
+@click.option("--exempt-path", "exempt_paths", multiple=True, metavar="PATH", help=_EXEMPT_PATH)
+@click.option("--exempt-network", "exempt_networks", multiple=True, metavar="CIDR", help=_EXEMPT_NETWORK)
 @json_option
 @pass_session
 def add(
@@ -55,6 +70,9 @@ def add(
     requests_per_site: int | None,
     connections_per_client: int | None,
     no_https_redirect: bool,
+    security_level: str | None,
+    exempt_paths: tuple[str, ...],
+    exempt_networks: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Serve HOST through the edge. Its zone is made when there is none yet."""
@@ -71,6 +89,8 @@ def add(
         zone=zone,
         https_redirect=not no_https_redirect,
         limits=checked_limits(limits),
+        security_level=None if security_level is None else SecurityLevel(security_level),
+        exemptions=checked_exemptions(exempt_paths, exempt_networks),
         chain_pem=None if certificate is None else read_text(certificate, "--certificate"),
         key_pem=None if key is None else read_text(key, "--key"),
     )
@@ -125,6 +145,9 @@ def show(session: Session, host: str, as_json: bool) -> None:
         f"  limits       {limits.requests_per_client} requests per client, {limits.requests_per_site} per "
         f"site within {LIMIT_WINDOW_S} s; {limits.connections_per_client} at a time per client (0: none)"
     )
+    lines.append(f"  visitors     {_security_words(answer)}")
+    lines += [f"  exempt       {path}" for path in answer.site.exemptions.paths]
+    lines += [f"  exempt       {network}" for network in answer.site.exemptions.networks]
     for line in (*lines, *try_lines(session.configuration, answer.site.host, answer.addresses)):
         say(line)
 
@@ -137,6 +160,19 @@ def show(session: Session, host: str, as_json: bool) -> None:
 @click.option("--requests-per-site", type=int, help=_PER_SITE)
 @click.option("--connections-per-client", type=int, help=_CONNECTIONS)
 @click.option("--https-redirect/--no-https-redirect", default=None, help="Redirect plain HTTP.")
+@click.option("--security-level", type=click.Choice([*_LEVELS, "zone"]), help=_LEVEL + " zone: as the zone.")
+@click.option(
+    "--exempt-path", "exempt_paths", multiple=True, metavar="PATH", help=_EXEMPT_PATH + " Replaces all paths."
+)
+@click.option("--no-exempt-paths", is_flag=True, help="Exempt no path.")
+@click.option(
+    "--exempt-network",
+    "exempt_networks",
+    multiple=True,
+    metavar="CIDR",
+    help=_EXEMPT_NETWORK + " Replaces all networks.",
+)
+@click.option("--no-exempt-networks", is_flag=True, help="Exempt no network.")
 @click.option("--confirm", metavar="DIGEST", help="Carry out the plan with this digest.")
 @json_option
 @pass_session
@@ -149,6 +185,11 @@ def change(
     requests_per_site: int | None,
     connections_per_client: int | None,
     https_redirect: bool | None,
+    security_level: str | None,
+    exempt_paths: tuple[str, ...],
+    no_exempt_paths: bool,
+    exempt_networks: tuple[str, ...],
+    no_exempt_networks: bool,
     confirm: str | None,
     as_json: bool,
 ) -> None:
@@ -161,9 +202,19 @@ def change(
         "connections_per_client": connections_per_client,
     }
     checked_limits(limits)
+    for given, none, option in (
+        (exempt_paths, no_exempt_paths, "--exempt-path"),
+        (exempt_networks, no_exempt_networks, "--exempt-network"),
+    ):
+        if given and none:
+            raise InvalidInput("names some and none", field=option)
+    exempt = checked_exemptions(exempt_paths, exempt_networks)
     wanted = SiteChange(
         origins=tuple(parse_origin(text, max_connections=max_connections) for text in origins) or None,
         https_redirect=https_redirect,
+        security_level=_level(security_level),
+        exempt_paths=exempt.paths if exempt_paths or no_exempt_paths else None,
+        exempt_networks=exempt.networks if exempt_networks or no_exempt_networks else None,
         **limits,
     )
     if wanted == SiteChange():
@@ -198,11 +249,44 @@ def checked_limits(given: dict[str, int | None]) -> SiteLimits:
     return SiteLimits.model_validate({name: value for name, value in given.items() if value is not None})
 
 
+def checked_exemptions(paths: tuple[str, ...], networks: tuple[str, ...]) -> Exemptions:
+    """InvalidInput naming the option and the value that cannot be."""
+    for option, given, parse in (
+        ("--exempt-path", paths, parse_exempt_path),
+        ("--exempt-network", networks, parse_exempt_network),
+    ):
+        if len(given) > EXEMPTIONS_MAX:
+            raise InvalidInput(f"at most {EXEMPTIONS_MAX} are possible", field=option)
+        for text in given:
+            try:
+                parse(text)
+            except ValueError as error:
+                raise InvalidInput(f"{text!r}: {error}", field=option) from None
+    return Exemptions(paths=paths, networks=networks)
+
+
+def _security_words(answer: SiteAnswer) -> str:
+    own, zone = answer.site.security_level, answer.zone.settings.security_level
+    level = own or zone
+    challenged = "everybody is challenged once" if level is SecurityLevel.UNDER_ATTACK else "no challenges"
+    return f"security level {level.value} ({'its own' if own else 'of the zone'}): {challenged}"
+
+
+def _level(text: str | None) -> SecurityLevel | Literal["zone"] | None:
+    match text:
+        case None:
+            return None
+        case "zone":
+            return "zone"
+        case level:
+            return SecurityLevel(level)
+
+
 def described(answer: SiteAnswer) -> list[str]:
     """Zone, DNS, origins and certificate in plain words."""
     host = answer.site.host
     lines = [
-        f"  zone         {answer.zone.name} ({'made now' if answer.zone_created else 'existed already'})",
+        f"  zone         {answer.zone.name}{' (made now)' if answer.zone_created else ''}",
         f"  DNS          {host} answers with {' '.join(answer.addresses) or 'nothing'}",
     ]
     lines += [f"  origin       {show_origin(one)}" for one in answer.site.origins]

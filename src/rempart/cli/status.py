@@ -6,15 +6,22 @@ the controller knows is missing then.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
-from rempart.cli.output import document, json_option, note, say, table
+from rempart.cli.output import counted, document, json_option, note, say, table
 from rempart.cli.session import Session, pass_session
 from rempart.controller.admin_api.messages import ControllerStatus, NodeView
 from rempart.controller.reports import ItemRefusal, Lag
 from rempart.model.base import Value
+from rempart.model.configuration import StatePaths
 from rempart.model.errors import RempartError
 from rempart.node.parts import PARTS, PartState, read_parts, supervisor_pid
+
+NO_CONTROLLER = "the controller is not running"
+SITES_SHOWN = 20
+"""Sites without an origin that are named on a line of their own."""
 
 
 class PartView(Value):
@@ -35,7 +42,8 @@ class Status(Value):
     """Everything that ``rempart status --json`` prints."""
 
     ok: bool
-    """Every part is up and watched, the controller answers, a node is connected, nothing was refused."""
+    """Every part is up and watched, the controller answers, a node is connected, nothing was refused, every
+    site has an origin that can serve."""
     problems: tuple[str, ...]
     parts: tuple[PartView, ...]
     controller: ControllerStatus | None
@@ -46,11 +54,18 @@ class Status(Value):
 @json_option
 @pass_session
 def status(session: Session, as_json: bool) -> None:
-    """What runs, what follows, what was refused, what is off. Exit status 1 when something is not right."""
+    """What runs, what follows, what was refused, what is down, what is off.
+
+    Exit status 1 when something is not right.
+    """
     paths = session.configuration.paths
     parts = read_parts(paths)
-    known, words = asked(session)
-    found = judged(parts, known, words, watched=supervisor_pid(paths) is not None)
+    watched = supervisor_pid(paths) is not None
+    if not parts and not watched and not paths.admin_socket.exists():
+        found = never_started(paths)
+    else:
+        known, words = asked(session)
+        found = judged(parts, known, words, watched=watched)
     if as_json:
         document(found.model_dump(mode="json"))
     else:
@@ -64,10 +79,16 @@ def asked(session: Session) -> tuple[ControllerStatus | None, str]:
     try:
         with session.running_controller() as controller:
             if controller is None:
-                return None, "the controller is not running"
+                return None, NO_CONTROLLER
             return controller.ask(ControllerStatus, "/v1/status"), ""
     except RempartError as error:
         return None, str(error)
+
+
+def never_started(paths: StatePaths) -> Status:
+    """Before the first start there is one thing to say."""
+    words = f"nothing was ever started on {paths.root}; start it with: rempart up"
+    return Status(ok=False, problems=(words,), parts=(), controller=None, off=())
 
 
 def judged(
@@ -78,10 +99,14 @@ def judged(
     problems = ["nobody watches over the parts: start rempart up, it takes over what runs"] * (
         bool(up) and not watched
     )
-    problems += [f"{name} is {_phase(parts, name)}" for name in PARTS if name not in up]
+    if up or watched:
+        problems += [f"{name} is {_phase(parts, name)}" for name in PARTS if name not in up]
+    else:
+        problems.append("nothing runs; start it with: rempart up")
     off: tuple[str, ...] = ()
     if known is None:
-        problems.append(words)
+        if up or watched or words != NO_CONTROLLER:
+            problems.append(words)
     else:
         problems += [*(f"not connected: {one}" for one in _unconnected(known)), *map(_lag, known.lagging)]
         problems += [
@@ -94,6 +119,7 @@ def judged(
         problems += [
             f"{one.host} cannot be resolved: {one.problem}" for one in known.unresolved if not one.addresses
         ]
+        problems += [words for node in known.nodes for words in _down(node)]
         off = tuple(sorted({words for node in known.nodes for words in node.off}))
     return Status(
         ok=not problems,
@@ -105,6 +131,10 @@ def judged(
 
 
 def show(found: Status) -> None:
+    if not found.parts:
+        for problem in found.problems:
+            note(f"rempart: {problem}")
+        return
     rows = [
         (
             part.name,
@@ -122,7 +152,7 @@ def show(found: Status) -> None:
     if found.controller is not None:
         known = found.controller
         say()
-        say(f"revision {known.revision}, {known.zones} zones, {known.sites} sites")
+        say(f"revision {known.revision}, {counted(known.zones, 'zone')}, {counted(known.sites, 'site')}")
         for node in known.nodes:
             _show_node(node, known.revision)
         for one in known.unresolved:
@@ -136,13 +166,13 @@ def show(found: Status) -> None:
 
 def _show_node(node: NodeView, revision: int) -> None:
     behind = "" if node.revision >= revision else f", {revision - node.revision} behind"
-    say(f"{node.node}: revision {node.revision}{behind}, {node.items} items")
+    say(f"{node.node}: revision {node.revision}{behind}, {counted(node.items, 'item')}")
     for engine in node.engines:
         words = "answers" if engine.alive else "does not answer"
         if engine.pending:
             words += ", something is still to be done"
         if engine.refusals:
-            words += f", refuses {len(engine.refusals)} items"
+            words += f", refuses {counted(len(engine.refusals), 'item')}"
         say(f"  {engine.name:<10} {words}{_noted(engine.note)}")
 
 
@@ -170,6 +200,16 @@ def _unconnected(known: ControllerStatus) -> tuple[str, ...]:
 
 def _lag(lag: Lag) -> str:
     return f"{lag.node} lags: it is at revision {lag.revision}"
+
+
+def _down(node: NodeView) -> Iterator[str]:
+    """Sites that visitors get 503 for."""
+    for engine in node.engines:
+        for host in engine.sites_down[:SITES_SHOWN]:
+            yield f"{host}: no origin is up, visitors get 503 (see rempart site show {host})"
+        more = engine.sites_down_count - min(len(engine.sites_down), SITES_SHOWN)
+        if more > 0:
+            yield f"{counted(more, 'more site')} without an origin that is up (--json names them)"
 
 
 def _refusal(refusal: ItemRefusal) -> str:

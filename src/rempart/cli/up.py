@@ -20,7 +20,7 @@ from rempart.model.errors import EnvironmentLacks
 if TYPE_CHECKING:
     from rempart.node.supervisor import PartCommand
 
-ENGINE_PROGRAMS = (("haproxy", "haproxy"), ("knotd", "knot"))
+ENGINE_PROGRAMS = (("haproxy", "haproxy"), ("knotd", "knot"), ("setpriv", "util-linux"))
 """(program, Debian package)."""
 
 
@@ -39,6 +39,7 @@ def up(session: Session, config_file: Path | None) -> None:
     lets visitors finish first; a second one does not. SIGUSR2 ends the supervisor alone: all parts go on,
     and the next `rempart up` takes them over without a gap.
     """
+    from rempart.cli.readiness import announce
     from rempart.node import logs, settings, state_folders
     from rempart.node.parts import supervisor_pid, take_lock
     from rempart.node.ports import check_ports
@@ -73,8 +74,7 @@ def up(session: Session, config_file: Path | None) -> None:
             click.echo(line)
         sys.stdout.flush()
         os.chdir("/")
-        if is_root:
-            os.setgroups([])  # engines drop root's user and group, but not all drop these
+        announce(configuration, off, click.echo if sys.stdout.isatty() else _nobody)
         Supervisor(configuration, commands).run()
     finally:
         os.close(lock)
@@ -83,7 +83,7 @@ def up(session: Session, config_file: Path | None) -> None:
 def part_commands(configuration: Configuration, file: Path, *, is_root: bool) -> Mapping[str, PartCommand]:
     """How each part is started. ``file``: the complete configuration."""
     from rempart.node.engines import engine_commands
-    from rempart.node.parts import CONTROLLER, NODE
+    from rempart.node.parts import CONTROLLER, GATE, NODE
     from rempart.node.search_path import closed_folders
     from rempart.node.supervisor import PartCommand
     from rempart.node.versions import version_for
@@ -94,6 +94,9 @@ def part_commands(configuration: Configuration, file: Path, *, is_root: bool) ->
     service = (sys.executable, "-P", "-m", "rempart", "service")
     return {
         CONTROLLER: PartCommand((*service, "controller", str(file)), ours, search_path=folders),
+        GATE: PartCommand(
+            (*service, "gate", str(file)), ours, configuration.paths.gate_keys, search_path=folders
+        ),
         NODE: PartCommand((*service, "node", str(file)), ours, search_path=folders),
         **engine_commands(configuration, is_root=is_root),
     }
@@ -116,6 +119,10 @@ def summary(configuration: Configuration, off: tuple[str, ...]) -> Iterator[str]
         yield f"  {name:<8} {where}"
     for words in off:
         yield f"  {'off':<8} {words}"
+
+
+def _nobody(_: str) -> None:
+    """Who reads the log needs no second line."""
 
 
 def _open_files(wanted: int) -> int:

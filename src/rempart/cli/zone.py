@@ -21,6 +21,7 @@ from rempart.controller.admin_api.messages import (
     Zones,
     ZoneSummary,
 )
+from rempart.model.challenges import SecurityLevel
 from rempart.model.errors import InvalidInput
 from rempart.model.zones import SslMode, Zone
 
@@ -106,6 +107,11 @@ def show(session: Session, name: str, as_json: bool) -> None:
     "--always-use-https", type=_ON_OFF, help="Redirect plain HTTP (proxied records without a site)."
 )
 @click.option("--flatten-all-cnames", type=_ON_OFF, help="Answer every CNAME with its target's addresses.")
+@click.option(
+    "--security-level",
+    type=click.Choice([level.value for level in SecurityLevel]),
+    help="under_attack challenges every visitor once; the others nobody.",
+)
 @_CONFIRM
 @json_option
 @pass_session
@@ -116,6 +122,7 @@ def set_(
     paused: bool | None,
     always_use_https: str | None,
     flatten_all_cnames: str | None,
+    security_level: str | None,
     confirm: str | None,
     as_json: bool,
 ) -> None:
@@ -125,6 +132,7 @@ def set_(
         paused=paused,
         always_use_https=_on(always_use_https),
         flatten_all_cnames=_on(flatten_all_cnames),
+        security_level=None if security_level is None else SecurityLevel(security_level),
     )
     if wanted == ZoneChange():
         raise InvalidInput("nothing to change was named", hint="see rempart zone set --help")
@@ -181,7 +189,7 @@ def import_(
         note(answer.summary or "no change")
     lines = [
         f"{answer.zone.name} is imported.",
-        f"  zone         {'made now' if answer.zone_created else 'existed already'}",
+        f"  zone         {'made now' if answer.zone_created else 'was here before'}",
         f"  records      {answer.added} added, {answer.modified} changed, {answer.removed} removed, "
         f"{answer.unchanged} as they were",
     ]
@@ -271,7 +279,15 @@ def _settings_lines(zone: Zone) -> list[str]:
         f"  ssl          {settings.ssl.value} (for proxied records without a site)",
         f"  https        {'always' if settings.always_use_https else 'as asked for'} (for them, too)",
         f"  CNAMEs       flattened {'all' if settings.flatten_all_cnames else 'where they must be'}",
+        f"  visitors     {_security_words(settings.security_level)}",
     ]
+
+
+def _security_words(level: SecurityLevel) -> str:
+    challenged = level is SecurityLevel.UNDER_ATTACK
+    return (
+        f"security level {level.value}: {'everybody is challenged once' if challenged else 'no challenges'}"
+    )
 
 
 def _problem(found: Dnssec | DnssecAnswer) -> str:

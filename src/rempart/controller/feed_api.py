@@ -38,12 +38,13 @@ _log = structlog.get_logger(__name__)
 class Published(Protocol):
     """Where the changes come from: the store."""
 
-    def revision(self) -> int:
-        """The newest published revision; 0 when nothing was ever published."""
+    def place(self) -> tuple[str, int]:
+        """The epoch and the newest published revision; 0 when nothing was ever published."""
         ...
 
-    def delta(self, since: int, cursor: str | None, limit: int) -> Delta:
-        """At most ``limit`` changes after ``since``. InvalidInput for a cursor that was not given by us."""
+    def delta(self, since: int, cursor: str | None, limit: int, *, epoch: str) -> Delta:
+        """At most ``limit`` changes after ``since``, where the node was in ``epoch``. InvalidInput for a
+        cursor that was not given by us."""
         ...
 
 
@@ -54,7 +55,7 @@ def feed_application(
     app = FastAPI(title="Rempart feed", docs_url=None, redoc_url=None, openapi_url=None)
     answer_errors(app)
 
-    async def wait_for_change(since: int, seconds: float) -> None:
+    async def wait_for_change(at: tuple[str, int], seconds: float) -> None:
         if commits.waiting >= WAITERS_MAX:
             raise EnvironmentLacks(
                 "feed", f"{WAITERS_MAX} nodes wait already", hint="ask again in some seconds"
@@ -64,7 +65,7 @@ def feed_application(
             ticket = commits.ticket()
             left = deadline - time.monotonic()
             try:
-                done = left <= 0 or await run_in_threadpool(published.revision) != since
+                done = left <= 0 or await run_in_threadpool(published.place) != at
             except BaseException:
                 commits.drop(ticket)
                 raise
@@ -77,14 +78,15 @@ def feed_application(
     @app.get("/feed/v1/changes", response_model=SignedDelta)
     async def changes(
         since: Annotated[int, Query(ge=0)],
+        epoch: Annotated[str, Query(max_length=64)] = "",
         cursor: Annotated[str | None, Query(max_length=1_000)] = None,
         wait: Annotated[float, Query(ge=0, le=WAIT_MAX_S)] = 0.0,
     ) -> Response:
         if wait and cursor is None:
             # After a start nodes learn that we are there from an answer, and report only then.
             known = bool(reports.connected())
-            await wait_for_change(since, wait if known else min(wait, FIRST_WAIT_S))
-        signed = await run_in_threadpool(_signed, published, since, cursor, key)
+            await wait_for_change((epoch, since), wait if known else min(wait, FIRST_WAIT_S))
+        signed = await run_in_threadpool(_signed, published, since, epoch, cursor, key)
         return Response(signed.model_dump_json(), media_type="application/json")
 
     @app.post("/feed/v1/report", status_code=204)
@@ -115,11 +117,16 @@ def close(app: FastAPI, commits: Bell) -> None:
     commits.ring()
 
 
-def _signed(published: Published, since: int, cursor: str | None, key: Ed25519PrivateKey) -> SignedDelta:
+def _signed(
+    published: Published, since: int, epoch: str, cursor: str | None, key: Ed25519PrivateKey
+) -> SignedDelta:
     """The next delta, with fewer changes when they would be longer than a node accepts."""
     limit = DELTA_CHANGES_MAX
     while True:
-        signed = sign(published.delta(since, cursor, limit), key)
+        delta = published.delta(since, cursor, limit, epoch=epoch)
+        if delta.full and since and cursor is None:
+            _log.info("a node is sent everything", since=since, epoch=epoch, now=delta.epoch)
+        signed = sign(delta, key)
         length = len(signed.payload.encode())
         if length <= DELTA_BYTES_MAX:
             return signed

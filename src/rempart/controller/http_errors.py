@@ -23,6 +23,7 @@ from rempart.model.errors import (
     NotFound,
     RempartError,
 )
+from rempart.model.validation import in_words
 
 _log = structlog.get_logger(__name__)
 
@@ -94,4 +95,4 @@ def answer_errors(app: FastAPI) -> None:
 def _invalid(error: RequestValidationError) -> InvalidInput:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
-    return InvalidInput(str(first["msg"]), field=where or None)
+    return InvalidInput(in_words(first), field=where or None)

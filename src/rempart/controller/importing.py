@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from rempart.controller.assembly import Controller
 from rempart.controller.intents import OPERATOR, Written
-from rempart.controller.intents.record_values import Imported
+from rempart.controller.intents.record_values import ZoneImported
 from rempart.model.base import Value
-from rempart.model.errors import InvalidInput, NotFound, RempartError
+from rempart.model.errors import InvalidInput
 from rempart.model.master_file import entries
 from rempart.model.names import parse_zone_name
+from rempart.model.reachability import record_warnings
 from rempart.model.zonefile import read_zone_file
-from rempart.model.zones import Zone
 
 WARNINGS_MAX = 50
 
@@ -32,9 +32,7 @@ class ZoneImport(Value):
 class ImportDone:
     """What came of it."""
 
-    zone: Zone
-    zone_created: bool
-    written: Written[Imported]
+    written: Written[ZoneImported]
     warnings: tuple[str, ...]
 
 
@@ -63,25 +61,15 @@ def zone_named_in(text: str) -> str:
 
 def carry_out(controller: Controller, wanted: ZoneImport) -> ImportDone:
     """Import, into a zone made now when there is none yet. Raises what is wrong; then nothing was changed."""
-    intents = controller.intents
     file = read_zone_file(wanted.text, wanted.zone)
-    try:
-        zone, created = intents.zones.get(wanted.zone), False
-    except NotFound:
-        zone, created = intents.zones.create(OPERATOR, wanted.zone).value, True
-    try:
-        written = intents.records.import_drafts(
-            OPERATOR, zone.id, file.drafts, replace=wanted.replace, confirm=wanted.confirm
-        )
-    except RempartError:
-        if created:
-            intents.zones.delete(OPERATOR, zone.id)
-        raise
+    written = controller.intents.records.import_zone(
+        OPERATOR, wanted.zone, file.drafts, replace=wanted.replace, confirm=wanted.confirm
+    )
     warnings = [f"line {one.line}: {one.name} {one.type}: {one.reason}" for one in file.skipped]
-    warnings += file.notes
+    warnings += [*file.notes, *record_warnings(file.records)]
     if len(warnings) > WARNINGS_MAX:
         warnings[WARNINGS_MAX:] = [f"… and {len(warnings) - WARNINGS_MAX} more"]
-    return ImportDone(zone, created, written, tuple(warnings))
+    return ImportDone(written, tuple(warnings))
 
 
 def _absolute(name: str, origin: str | None) -> str | None:

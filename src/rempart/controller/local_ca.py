@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -193,23 +194,24 @@ def _write(path: Path, content: bytes, *, mode: int) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
+    with os.fdopen(handle, "wb") as file:
         os.fchmod(handle, mode)
-        os.write(handle, content)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        _write_all(file, content)
     temporary.replace(path)
+
+
+def _write_all(file: BinaryIO, content: bytes) -> None:
+    """Unlike ``os.write``, which may stop half-way and only says so."""
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _overwrite(path: Path, content: bytes) -> None:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
-        try:
-            os.write(handle, content)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        with os.fdopen(handle, "wb") as file:
+            _write_all(file, content)
     except OSError as error:
         raise EnvironmentLacks(
             str(path), f"{path} cannot be written: {error.strerror}", hint="rempart up makes it writable"

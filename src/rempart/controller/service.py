@@ -7,7 +7,10 @@ controller on the same state folder waits for the first to end, then gives up.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import socket
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import structlog
@@ -18,9 +21,18 @@ from rempart.controller.admin_api.application import admin_application
 from rempart.controller.assembly import Controller, assembled, now
 from rempart.controller.cloudflare_v4.application import api_application
 from rempart.controller.feed_api import close, feed_application
+from rempart.controller.local import application
 from rempart.controller.local_ca import LocalCa
 from rempart.controller.lock import hold
-from rempart.controller.sockets import ADMIN_MODE, API_MODE, FEED_MODE, listening, listening_at, server
+from rempart.controller.sockets import (
+    ADMIN_MODE,
+    API_MODE,
+    FEED_MODE,
+    Server,
+    listening,
+    listening_at,
+    server,
+)
 from rempart.controller.store.database import Store
 from rempart.model.configuration import Configuration, StatePaths
 from rempart.model.errors import EnvironmentLacks
@@ -47,6 +59,30 @@ def run(configuration: Configuration) -> None:
     """Serve until told to end. The state folder is prepared and the feed's key is there."""
     with hold(configuration.paths, seconds=LOCK_WAIT_S), assembled(configuration) as controller:
         asyncio.run(_serve(controller, feed_key(configuration.paths)))
+
+
+def serve_once(
+    configuration: Configuration, listener: socket.socket, until: int, began: Callable[[], None]
+) -> None:
+    """Serve the admin API alone on ``listener`` until there is nothing more to read from ``until``.
+
+    ``began`` is called once the store is open. Raises Conflict when another process works on it.
+    """
+    with hold(configuration.paths), application(configuration) as served:
+        began()
+        asyncio.run(_serve_until_end_of(until, server(served), listener))
+
+
+async def _serve_until_end_of(descriptor: int, one: Server, listener: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+
+    def readable() -> None:
+        if not os.read(descriptor, 4096):
+            loop.remove_reader(descriptor)
+            one.should_exit = True
+
+    loop.add_reader(descriptor, readable)
+    await one.serve(sockets=[listener])
 
 
 def feed_key(paths: StatePaths) -> Ed25519PrivateKey:

@@ -1,4 +1,4 @@
-"""What the controller does unasked: look names up again, issue and renew certificates, forget old deletions.
+"""What the controller does unasked: look names up again, issue and renew certificates, forget what is old.
 
 Each task is a loop around one step that may fail without ending the loop: what goes wrong is logged and
 tried again later. Steps are plain functions of the controller, so that tests call them directly.
@@ -27,6 +27,8 @@ RESOLVE_PAUSE_S = 0.5
 COVER_AT_ONCE = 200
 COVER_LOOK_S = 300.0
 RENEW_EVERY_S = 3600.0
+FORGET_EVERY_S = 3600.0
+PRUNE_PAUSE_S = 0.1
 AFTER_ERROR_S = 10.0
 
 _log = structlog.get_logger("controller")
@@ -38,6 +40,7 @@ async def run_all(controller: Controller) -> None:
         group.create_task(_forever("resolutions", lambda: resolving(controller)))
         group.create_task(_forever("certificates", lambda: covering(controller)))
         group.create_task(_forever("renewals", lambda: renewing(controller)))
+        group.create_task(_forever("retention", lambda: forgetting(controller)))
 
 
 async def _forever(name: str, loop: Callable[[], Awaitable[None]]) -> None:
@@ -111,12 +114,29 @@ def cover_some(controller: Controller) -> bool:
 
 
 async def renewing(controller: Controller) -> None:
-    """Renew certificates, and forget deletions that every node has long seen."""
+    """Renew certificates."""
     while True:
         await run_in_threadpool(renew, controller)
+        await asyncio.sleep(RENEW_EVERY_S)
+
+
+async def forgetting(controller: Controller) -> None:
+    """Forget deletions that every node has long seen, and audit entries beyond what is to be kept."""
+    while True:
         oldest = controller.clock() - FORGET_AFTER
         await run_in_threadpool(controller.intents.forget_deletions, oldest)
-        await asyncio.sleep(RENEW_EVERY_S)
+        more = await run_in_threadpool(prune_audit, controller)
+        await asyncio.sleep(PRUNE_PAUSE_S if more else FORGET_EVERY_S)
+
+
+def prune_audit(controller: Controller) -> int:
+    """Drop some audit entries that need not be kept; how many."""
+    kept = controller.configuration.audit
+    before = controller.clock() - timedelta(days=kept.keep_days)
+    gone = controller.intents.audit.prune(before=before, keep=kept.keep_entries)
+    if gone:
+        _log.info("audit entries dropped", number=gone)
+    return gone
 
 
 def renew(controller: Controller) -> int:

@@ -33,6 +33,7 @@ class EdgeLog:
         # Its folder's group is HAProxy's; see state_folders.
         socket_path.chmod(0o660)
         self._left = LINES_PER_SECOND
+        self._broken = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._next: asyncio.TimerHandle | None = None
         self.lines = 0
@@ -68,13 +69,25 @@ class EdgeLog:
                 lines.append(self._socket.recv(LINE_BYTES_MAX).translate(_BLANKED).rstrip() + b"\n")
             except BlockingIOError:
                 break
-        with contextlib.suppress(OSError):  # a full disk costs lines, not the node
-            os.write(self._output, b"".join(lines))
+        if lines:
+            self._append(b"".join(lines))
         self.lines += len(lines)
         self._left -= len(lines)
         if self._left <= 0:
             self.pauses += 1
             loop.remove_reader(self._socket)
+
+    def _append(self, text: bytes) -> None:
+        """A full disk costs lines, not the node; a line of which only a part went in is ended first."""
+        if self._broken:
+            text = b"\n" + text
+        rest = text
+        with contextlib.suppress(OSError):
+            while rest:
+                rest = rest[os.write(self._output, rest) :]
+        written = len(text) - len(rest)
+        if written:
+            self._broken = not text[:written].endswith(b"\n")
 
     def _refill(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._left <= 0:

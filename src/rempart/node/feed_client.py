@@ -45,7 +45,7 @@ class FeedClient:
         Raises EnvironmentLacks when the controller cannot be reached or answers with an error, InvalidInput
         when what it sent must not be used.
         """
-        query: dict[str, str | float] = {"since": position.revision}
+        query: dict[str, str | float] = {"since": position.revision, "epoch": position.epoch}
         if position.run is not None:
             query["since"] = position.run.since
             query["cursor"] = position.run.cursor

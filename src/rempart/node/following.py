@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from rempart.engines.contract import ApplyReport
+from rempart.snapshot.feed import KINDS_OF
 from rempart.snapshot.items import Delta, ItemChange
 
 ALIVE_CHECK_SECONDS = 1.0
@@ -27,12 +28,6 @@ QUEUE_MAX = 50_000
 """Changes kept for one engine; beyond it, the engine is compared as a whole instead."""
 REFUSALS_MAX = 1_000
 
-KINDS_OF: Mapping[str, tuple[str, ...]] = {
-    "knot": ("zone/", "rrset/", "secondary/"),
-    "haproxy": ("site/", "certificate/"),
-}
-"""Which keys concern which engine; one that is not named here is told everything."""
-
 
 # --- deltas ------------------------------------------------------------------------------------------
 
@@ -46,14 +41,16 @@ class Run:
     """The revision it was asked for from."""
     from_revision: int
     cursor: str
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where the node is: its revision, and the run it is in the middle of."""
+    """Where the node is: its revision, the run it is in the middle of, and the epoch of the revision."""
 
     revision: int
     run: Run | None = None
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +76,19 @@ def fit(position: Position, delta: Delta) -> Take | Resync:
     if run is None:
         if not full and delta.from_revision != position.revision:
             return Resync(f"delta goes on from {delta.from_revision}, this node is at {position.revision}")
-    elif (full, delta.from_revision) != (run.full, run.from_revision):
+        if not full and delta.from_epoch != position.epoch:
+            return Resync("delta goes on from another history of the store than this node's")
+    elif (full, delta.from_revision, delta.epoch) != (run.full, run.from_revision, run.epoch):
         return Resync("delta does not belong to the run it was asked for")
     if not full and delta.to_revision < delta.from_revision:
         return Resync(f"delta goes back from {delta.from_revision} to {delta.to_revision}")
     if not delta.more:
-        return Take(Position(delta.to_revision), full, run is None)
+        return Take(Position(delta.to_revision, epoch=delta.epoch), full, run is None)
     if delta.cursor is None or (run is not None and delta.cursor == run.cursor):
         return Resync("delta says that more follows, but not where")
     since = position.revision if run is None else run.since
-    after = Position(position.revision, Run(full, since, delta.from_revision, delta.cursor))
-    return Take(after, full, run is None)
+    next_run = Run(full, since, delta.from_revision, delta.cursor, delta.epoch)
+    return Take(Position(position.revision, next_run, position.epoch), full, run is None)
 
 
 # --- engines -----------------------------------------------------------------------------------------
@@ -115,13 +114,15 @@ class Following:
     target: int = 0
     """Revision of the desired state."""
     revision: int = 0
-    """Revision up to which the engine has been asked to follow."""
+    """Revision up to which the engine follows, as it confirmed."""
     alive: bool | None = None
     """None before it was looked at, and when a step has failed since."""
     instance: object = None
     """The engine's process, as far as known; another one has only what its boot files say."""
     busy: bool = False
     queued: Mapping[str, ItemChange] = field(default_factory=dict)
+    incomplete: bool = False
+    """Something that was applied is not served yet: the revision stays until it is."""
     unsettled: Mapping[str, ItemChange] = field(default_factory=dict)
     """Changes whose application was reported as pending."""
     refusals: Mapping[str, str] = field(default_factory=dict)
@@ -153,10 +154,13 @@ def concerns(name: str, changes: Iterable[ItemChange]) -> dict[str, ItemChange]:
     return {change.key: change for change in changes if prefixes is None or change.key.startswith(prefixes)}
 
 
-def changed(state: Following, changes: Iterable[ItemChange], revision: int, now: float) -> Following:
-    """The desired state moved to ``revision`` by ``changes``."""
+def changed(
+    state: Following, changes: Iterable[ItemChange], revision: int, now: float, *, anew: bool = False
+) -> Following:
+    """The desired state moved to ``revision`` by ``changes``. ``anew``: what the engine followed to before
+    may have been a revision of another history."""
     fresh = concerns(state.name, changes)
-    state = replace(state, target=revision)
+    state = replace(state, target=revision, revision=0 if anew else state.revision)
     if not fresh:
         return _caught_up(state)
     unsettled = {key: change for key, change in state.unsettled.items() if key not in fresh}
@@ -262,6 +266,11 @@ def carried_out(
         # A newer change of the same key has overtaken the one that is to be tried again.
         again = {change.key: change for change in changes if change.key not in state.queued}
         unsettled = {**unsettled, **again}
+    # What an earlier step left to be tried again is not done because another one went well.
+    whole_left = step is not Step.RECONCILE and state.retry_whole and state.retry_due is not None
+    retry_due = (state.retry_due or now + state.retry_after) if whole_left or unsettled else None
+    left = report.incomplete or report.needs_reload
+    incomplete = left or (state.incomplete and step is Step.APPLY)
     reload_due = state.reload_due
     if report.needs_reload and reload_due is None:
         reload_due = max(now, state.reload_not_before)
@@ -269,11 +278,12 @@ def carried_out(
         state,
         busy=False,
         failures=0,
-        revision=revision,
+        revision=state.revision if incomplete else revision,
+        incomplete=incomplete,
         refusals=dict(list(refusals.items())[:REFUSALS_MAX]),
         unsettled=unsettled,
-        retry_due=now + state.retry_after if report.pending else None,
-        retry_whole=step is Step.RECONCILE,
+        retry_due=now + state.retry_after if report.pending else retry_due,
+        retry_whole=step is Step.RECONCILE or whole_left,
         retry_after=min(state.retry_after * 2, RETRY_SECONDS_MAX) if report.pending else RETRY_SECONDS,
         reload_due=reload_due,
     )
@@ -333,6 +343,6 @@ def failed(state: Following, step: Step, reachable: bool, now: float) -> Followi
 
 
 def _caught_up(state: Following) -> Following:
-    if state.alive and not (state.busy or state.queued or state.reconcile):
+    if state.alive and not (state.busy or state.queued or state.reconcile or state.incomplete):
         return replace(state, revision=state.target)
     return state

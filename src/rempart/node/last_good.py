@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS items (
   run INTEGER NOT NULL  -- the last full run that confirmed or brought it
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS epoch (id TEXT NOT NULL);  -- of the revision; one row, or none
 CREATE INDEX IF NOT EXISTS items_by_kind ON items (kind);
 """
 
@@ -74,6 +75,12 @@ class LastGood:
         """Everything up to this revision is held; 0 before the first complete delta."""
         return self._meta("revision", 0)
 
+    @property
+    def epoch(self) -> str:
+        """The epoch of the controller's history that the revision is one of; empty before the first."""
+        row = self._connection().execute("SELECT id FROM epoch").fetchone()
+        return "" if row is None else str(row[0])
+
     def get(self, key: str) -> Item | None:
         row = self._connection().execute("SELECT body FROM items WHERE key = ?", (key,)).fetchone()
         return None if row is None else self._item(key, row[0])
@@ -112,6 +119,8 @@ class LastGood:
             self._set_meta("run", run)
             if not delta.more:
                 self._set_meta("revision", delta.to_revision)
+                connection.execute("DELETE FROM epoch")
+                connection.execute("INSERT INTO epoch (id) VALUES (?)", (delta.epoch,))
             return tuple(effective)
 
     def forget_revision(self) -> None:

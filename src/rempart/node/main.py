@@ -15,11 +15,8 @@ from rempart.node.versions import version_for
 from rempart.snapshot.signing import public_key
 
 
-def run(configuration: Configuration, *, is_root: bool, off: tuple[str, ...] = ()) -> None:
-    """Returns after SIGTERM or SIGINT. ``is_root``: engines are started as root and become their own users.
-
-    ``off``: protections that do not run here, for the node's reports.
-    """
+def run(configuration: Configuration, *, off: tuple[str, ...] = ()) -> None:
+    """Returns after SIGTERM or SIGINT. ``off``: protections that do not run here, for the node's reports."""
     log = structlog.get_logger("node")
     paths = configuration.paths
     key = public_key(paths.feed_public_key.read_bytes())
@@ -27,7 +24,7 @@ def run(configuration: Configuration, *, is_root: bool, off: tuple[str, ...] = (
     log.info("node starts", revision=last_good.revision, items=sum(last_good.counts().values()))
 
     async def work() -> None:
-        steered = engines(configuration, is_root=is_root)
+        steered = engines(configuration)
         service = NodeService(
             configuration,
             steered,

@@ -17,8 +17,8 @@ from rempart.model.base import Value
 from rempart.model.configuration import StatePaths
 from rempart.node.processes import ProcessIdentity, identify, is_alive
 
-CONTROLLER, NODE, HAPROXY, KNOT = "controller", "node", "haproxy", "knot"
-PARTS = (CONTROLLER, NODE, HAPROXY, KNOT)
+CONTROLLER, NODE, GATE, HAPROXY, KNOT = "controller", "node", "gate", "haproxy", "knot"
+PARTS = (CONTROLLER, NODE, GATE, HAPROXY, KNOT)
 """All parts, in the order in which they are started."""
 
 

@@ -23,7 +23,7 @@ from typing import Protocol, runtime_checkable
 import structlog
 from prometheus_client.core import Metric
 
-from rempart.engines.contract import ApplyReport, Engine, LooksAfter
+from rempart.engines.contract import ApplyReport, Engine, LooksAfter, ServesSites
 from rempart.engines.haproxy.names import Places
 from rempart.model.configuration import Configuration
 from rempart.model.errors import EnvironmentLacks, InvalidInput, RempartError
@@ -34,7 +34,7 @@ from rempart.node.feed_client import FeedClient
 from rempart.node.following import Following, Position, Resync, Step
 from rempart.node.last_good import LastGood
 from rempart.node.parts import read_part, read_parts, settings_mark
-from rempart.snapshot.feed import EngineState, NodeReport
+from rempart.snapshot.feed import SITES_DOWN_MAX, EngineState, NodeReport
 from rempart.snapshot.items import Delta, ItemChange
 
 REPORT_SECONDS = 15.0
@@ -43,6 +43,10 @@ RECONNECT_SECONDS_MAX = 2.0
 REFUSED_SECONDS_MAX = 30.0
 STATISTICS_SECONDS = 1.0
 """Statistics are asked of an engine at most this often, and waited for at most this long."""
+SITES_LOOK_SECONDS = 1.0
+"""Which sites are down is looked at this often."""
+SITES_LOOK_COST_FACTOR = 20.0
+"""Or, with very many, so rarely that looking takes one part in this many of the time."""
 REASON_LENGTH_MAX = 500
 
 
@@ -66,6 +70,7 @@ class _Seat:
     note: str = ""
     statistics: tuple[Metric, ...] = ()
     statistics_at: float = float("-inf")
+    sites_down: tuple[str, ...] = ()
 
 
 class NodeService:
@@ -91,7 +96,7 @@ class NodeService:
         self._meters = admin.Meters()
         self._store_thread = ThreadPoolExecutor(1, "last-good")
         revision = last_good.revision
-        self._position = Position(revision)
+        self._position = Position(revision, epoch=last_good.epoch)
         self._seats = tuple(
             _Seat(engine, ThreadPoolExecutor(1, engine.name), Following(engine.name, target=revision))
             for engine in engines
@@ -105,6 +110,7 @@ class NodeService:
         async with asyncio.TaskGroup() as tasks:
             for seat in self._seats:
                 tasks.create_task(self._drive(seat))
+                tasks.create_task(self._watch_sites(seat))
             tasks.create_task(self._follow())
             tasks.create_task(self._report())
             tasks.create_task(
@@ -173,6 +179,12 @@ class NodeService:
             # A full disk. The position has not moved, so the same is asked for again.
             self._log.error("cannot store a delta", reason=str(error))
             return False
+        if verdict.full and delta.epoch != self._position.epoch and self._position.revision:
+            self._log.warning(
+                "the controller's history is another one than this node's: everything is replaced by what it "
+                "has now",
+                revision=self._position.revision,
+            )
         self._position = verdict.position
         now = time.monotonic()
         self._meters.deltas.labels("taken").inc()
@@ -186,7 +198,9 @@ class NodeService:
                 ms=round((now - began) * 1000, 1),
             )
         for seat in self._seats:
-            seat.state = following.changed(seat.state, effective, self._position.revision, now)
+            seat.state = following.changed(
+                seat.state, effective, self._position.revision, now, anew=verdict.full
+            )
             seat.wake.set()
         self._report_wanted.set()
         return True
@@ -212,9 +226,9 @@ class NodeService:
                 seat.wake.clear()
                 await _until(seat.wake, max(0.005, following.next_due(seat.state) - now))
                 continue
-            before = self._engine_state(seat), seat.state.revision
+            before = self._engine_state(seat)
             await self._carry_out(seat, step)
-            if (self._engine_state(seat), seat.state.revision) != before:
+            if self._engine_state(seat) != before:
                 self._report_wanted.set()
 
     async def _carry_out(self, seat: _Seat, step: Step) -> None:
@@ -260,7 +274,7 @@ class NodeService:
             seat.note = ""
         elif not looked.alive and before.alive is not False:
             self._log.warning("engine does not answer", engine=name)
-            seat.note = "does not answer"
+            seat.note = ""
 
     def _blocking(
         self, engine: Engine, step: Step, changes: tuple[ItemChange, ...]
@@ -345,11 +359,12 @@ class NodeService:
                     self._report_wanted.set()
 
     def _node_report(self) -> NodeReport:
-        followed = [seat.state.revision for seat in self._seats if seat.state.alive]
+        followed = [seat.state.revision for seat in self._seats]
         return NodeReport(
             node=self._configuration.node_name,
             at=datetime.now(UTC),
             revision=min(followed, default=self._position.revision),
+            epoch=self._position.epoch,
             items=sum(self._last_good.counts().values()),
             engines=tuple(self._engine_state(seat) for seat in self._seats),
             off=self._off,
@@ -364,6 +379,9 @@ class NodeService:
             refusals=refusals[: following.REFUSALS_MAX],
             pending=state.pending,
             note=seat.note,
+            revision=state.revision,
+            sites_down=seat.sites_down[:SITES_DOWN_MAX],
+            sites_down_count=len(seat.sites_down),
         )
 
     async def view(self) -> admin.NodeView:
@@ -378,6 +396,27 @@ class NodeService:
             parts=read_parts(self._paths),
             statistics=tuple(metric for seat in self._seats for metric in seat.statistics),
         )
+
+    async def _watch_sites(self, seat: _Seat) -> None:
+        """Know which sites no origin serves, for the report. Takes a small share of the engine's thread."""
+        while isinstance(seat.engine, ServesSites):
+            began = time.monotonic()
+            down: tuple[str, ...] = ()
+            if seat.state.alive:
+                try:
+                    down = await asyncio.get_running_loop().run_in_executor(
+                        seat.thread, seat.engine.sites_down
+                    )
+                except RempartError:
+                    pass  # its next check finds that it does not answer
+                except Exception:
+                    # As with steps: a fault in reading must not end the node.
+                    self._log.exception("fault", engine=seat.engine.name, step="sites down")
+            if down != seat.sites_down:
+                seat.sites_down = down
+                self._report_wanted.set()
+            took = time.monotonic() - began
+            await asyncio.sleep(max(SITES_LOOK_SECONDS, took * SITES_LOOK_COST_FACTOR))
 
     async def _refresh_statistics(self, seat: _Seat) -> None:
         now = time.monotonic()

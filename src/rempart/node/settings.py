@@ -22,6 +22,7 @@ from rempart.engines.haproxy.boot import descriptors_needed
 from rempart.model.base import Value
 from rempart.model.configuration import UNIX_SOCKET_PATH_MAX, Configuration
 from rempart.model.errors import EnvironmentLacks, InvalidInput
+from rempart.model.validation import in_words
 
 SYSTEM_FILE = Path("/etc/rempart/rempart.toml")
 SYSTEM_STATE = Path("/var/lib/rempart")
@@ -191,7 +192,13 @@ def _absolute(state: Path, source: str) -> Path:
 
 def _check_socket_paths(configuration: Configuration, source: str) -> None:
     paths = configuration.paths
-    sockets = (paths.admin_socket, paths.feed_socket, paths.haproxy_socket, paths.haproxy_master_socket)
+    sockets = (
+        paths.gate_socket,
+        paths.admin_socket,
+        paths.feed_socket,
+        paths.haproxy_socket,
+        paths.haproxy_master_socket,
+    )
     longest = max((*sockets, paths.knot_socket), key=lambda socket_path: len(os.fsencode(socket_path)))
     length = len(os.fsencode(longest))
     # HAProxy binds its sockets under a temporary name first: PATH.PID.tmp.
@@ -212,7 +219,7 @@ def _named(error: ValidationError, source: str) -> InvalidInput:
         close = difflib.get_close_matches(str(first["loc"][-1]), _keys_at(first["loc"][:-1]), n=1)
         hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(_keys_at(first['loc'][:-1]))}"
         return InvalidInput("unknown key", field=f"{where} in {source}", hint=hint)
-    return InvalidInput(first["msg"], field=f"{where} in {source}")
+    return InvalidInput(in_words(first), field=f"{where} in {source}")
 
 
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Owners:
 
     controller: tuple[int, int]
     node: tuple[int, int]
+    gate: tuple[int, int]
     haproxy: tuple[int, int]
     knot: tuple[int, int]
 
@@ -39,11 +41,11 @@ class Owners:
         """EnvironmentLacks naming the first user that does not exist."""
         if not is_root:
             me = (os.geteuid(), os.getegid())
-            return cls(me, me, me, me)
+            return cls(me, me, me, me, me)
         users = configuration.users
         return cls(
             *((user_id(name), primary_group_id(name)) for name in (users.controller, users.node)),
-            *((user_id(name), primary_group_id(name)) for name in (users.haproxy, users.knot)),
+            *((user_id(name), primary_group_id(name)) for name in (users.gate, users.haproxy, users.knot)),
         )
 
 
@@ -62,26 +64,29 @@ def folders(paths: StatePaths, owners: Owners) -> tuple[Folder, ...]:
 
     Some carry the set-group-ID bit, so that what is made in them belongs to the group that must reach it
     without its maker being a member: sockets in ``run/controller`` (the feed's, opened to the node by mode
-    660, while the admin socket stays at 600), knotd's socket, and the files knotd reads.
+    660, while the admin socket stays at 600), the engines' sockets, and the files the engines read.
     """
     root = (os.geteuid(), os.getegid())
     node_user, node_group = owners.node
+    shared = 0o700 if owners.haproxy == owners.node else 0o2750
     return (
         Folder(paths.root, *root, 0o755),
         Folder(paths.controller, *owners.controller, 0o700),
         Folder(paths.node, *owners.node, 0o700),
-        Folder(paths.haproxy, *owners.node, 0o700),
+        Folder(paths.gate, node_user, owners.gate[1], 0o2750),
+        Folder(paths.haproxy, node_user, owners.haproxy[1], shared),
         Folder(paths.knot, node_user, owners.knot[1], 0o2750),
         Folder(paths.knot_db, *owners.knot, 0o700),
         Folder(paths.log, *root, 0o755),
         Folder(paths.run, *root, 0o755),
         Folder(parts_folder(paths), *root, 0o755),
         Folder(paths.run / "controller", owners.controller[0], node_group, 0o2710),
-        # HAProxy's workers, no longer root, send their log lines to the node's socket in here.
+        # HAProxy sends its log lines to the node's socket in here.
         Folder(paths.run / "node", node_user, owners.haproxy[1], 0o2750),
-        # HAProxy makes its sockets as root and gives them away by name: nobody else may write here.
-        Folder(paths.run / "haproxy", root[0], owners.haproxy[1], 0o750),
-        # knotd makes its socket while it still is root.
+        # HAProxy brings visitors to the gate's socket in here.
+        Folder(paths.run / "gate", owners.gate[0], owners.haproxy[1], 0o2750),
+        # The engines make their sockets as their own users.
+        Folder(paths.run / "haproxy", owners.haproxy[0], node_group, 0o2750),
         Folder(paths.run / "knot", *owners.knot, 0o2750),
     )
 
@@ -100,6 +105,9 @@ def prepare(configuration: Configuration, *, is_root: bool) -> Owners:
         if is_root:
             # The operator's offline commands run as root and may have made files in here.
             hand_over(paths.controller, owners.controller)
+            # Older versions started the engines as root.
+            hand_over(paths.knot_db, owners.knot)
+            share(paths.haproxy, owners.node[0], owners.haproxy[1])
         _make_file(paths.log / "edge.log", *owners.node, 0o640)
         # The local CA's certificate, for everybody to read; the controller may not make files here.
         _make_file(paths.root_certificate, *owners.controller, 0o644)
@@ -107,6 +115,7 @@ def prepare(configuration: Configuration, *, is_root: bool) -> Owners:
         raise EnvironmentLacks(
             str(error.filename or paths.root),
             f"cannot prepare {error.filename or paths.root}: {error.strerror}",
+            hint="run this as root or as the user it was set up with, or choose another state folder",
         ) from error
     return owners
 
@@ -185,12 +194,12 @@ def _write_new(path: Path, content: bytes, owner: int, group: int, mode: int) ->
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
+    # Not os.write, which may stop half-way and only says so.
+    with os.fdopen(descriptor, "wb") as file:
         _set(descriptor, owner, group, mode)
-        os.write(descriptor, content)
+        file.write(content)
+        file.flush()
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
     fresh.replace(path)
 
 
@@ -203,7 +212,21 @@ def _set(descriptor: int, owner: int, group: int, mode: int) -> None:
 
 
 def hand_over(folder: Path, owner: tuple[int, int]) -> None:
-    """Give root's files in a part's folder to the part. Never a file with a second name elsewhere.
+    """Give root's files in a part's folder to the part. Never a file with a second name elsewhere."""
+    for descriptor, found in _plain_below(folder):
+        if found.st_uid == 0:
+            os.fchown(descriptor, *owner)
+
+
+def share(folder: Path, owner: int, group: int) -> None:
+    """Let ``group`` read what ``owner`` has in a folder, as an older version has left it."""
+    for descriptor, found in _plain_below(folder):
+        if found.st_uid == owner and (found.st_gid != group or not found.st_mode & stat.S_IRGRP):
+            _set(descriptor, owner, group, 0o2750 if stat.S_ISDIR(found.st_mode) else 0o640)
+
+
+def _plain_below(folder: Path) -> Iterator[tuple[int, os.stat_result]]:
+    """Folders, and files without a second name, below ``folder``, each opened and looked at.
 
     Every step goes by descriptor: the folder's owner could put a link where a folder was a moment ago.
     """
@@ -215,8 +238,7 @@ def hand_over(folder: Path, owner: tuple[int, int]) -> None:
                 continue
             try:
                 found = os.fstat(descriptor)
-                plain = stat.S_ISDIR(found.st_mode) or (stat.S_ISREG(found.st_mode) and found.st_nlink == 1)
-                if found.st_uid == 0 and plain:
-                    os.fchown(descriptor, *owner)
+                if stat.S_ISDIR(found.st_mode) or (stat.S_ISREG(found.st_mode) and found.st_nlink == 1):
+                    yield descriptor, found
             finally:
                 os.close(descriptor)

@@ -100,6 +100,13 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Replace:
+    """The part's process must not go on as it is: it has privileges that it would not be started with."""
+
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
 class Exited:
     """The part's process is gone, or could not be started at all."""
 
@@ -121,7 +128,7 @@ class HandOver:
     """The supervisor shall end and leave every part running, for the next one to adopt."""
 
 
-Event = Found | Ready | Exited | Tick | Terminate | HandOver
+Event = Found | Ready | Replace | Exited | Tick | Terminate | HandOver
 
 # --- instructions ------------------------------------------------------------------------------------
 
@@ -180,6 +187,13 @@ def step(state: Supervision, event: Event, now: float) -> tuple[Supervision, tup
             if state.draining or part.phase is not Phase.IDLE:
                 return state, ()
             return _with(state, _started(part, now)), (Start(event.part),)
+        case Replace():
+            part = state.part(event.part)
+            if state.draining or part.phase is not Phase.RUNNING:
+                return state, ()
+            # Waiting for visitors would keep new ones out all the while.
+            stopping, instructions = _stopping(part, part.rule.hurry, now)
+            return _with(state, stopping), tuple(instructions)
         case Exited():
             return _exited(state, event, now)
         case Tick():

@@ -24,8 +24,9 @@ import structlog
 from rempart.model.configuration import Configuration, StatePaths
 from rempart.model.errors import EnvironmentLacks
 from rempart.node import processes, supervision
+from rempart.node.confinement import is_confined
 from rempart.node.logs import keep_bounded, last_lines
-from rempart.node.parts import CONTROLLER, HAPROXY, KNOT, NODE, PARTS, PartState, read_part, write_part
+from rempart.node.parts import CONTROLLER, GATE, HAPROXY, KNOT, NODE, PARTS, PartState, read_part, write_part
 from rempart.node.processes import ProcessIdentity
 from rempart.node.state_folders import read_plain
 from rempart.node.supervision import PartRule, Phase, StopStep
@@ -42,6 +43,7 @@ RULES = (
     # The order of draining: visitors first, then the answers that led them here, then those who steer.
     PartRule(HAPROXY, (StopStep(_usr1, HAPROXY_DRAIN_SECONDS), *_last_words), _last_words, False),
     PartRule(KNOT, (StopStep(_term, 10.0), StopStep(_kill, 2.0)), _last_words, False),
+    PartRule(GATE, _last_words, _last_words, True),
     PartRule(NODE, _last_words, _last_words, True),
     PartRule(CONTROLLER, _last_words, _last_words, True),
 )
@@ -61,9 +63,12 @@ class PartCommand:
     mark: Path | None = None
     """Holds the version that the boot file was made for. While it is another one, the part waits a little
     for the node to write the file anew, but starts from the old one rather than not at all."""
-    pid_file: Path | None = None
-    """What the part refuses to start over while any process has the number in it. It is never believed:
-    Start is only given for a part that is gone, so the file is removed unread."""
+    stale: tuple[Path, ...] = ()
+    """What a dead process of the part may have left and a new one would stumble over: pid files, sockets. It
+    is never believed: Start is only given for a part that is gone, so these are removed unread."""
+    confined_to: int | None = None
+    """The user number that the part is started as, without root (see ``confinement.py``). One that runs with
+    more than that, started by an older version, is replaced."""
 
 
 @dataclass(slots=True)
@@ -87,6 +92,7 @@ class Supervisor:
         self._last_exit: dict[str, str] = {}
         self._exit_statuses: dict[int, int] = {}
         self._since: dict[str, tuple[Phase, datetime]] = {}
+        self._unconfined: set[str] = set()
         self._selector = selectors.DefaultSelector()
         self._began = time.monotonic()
         self._on_terminal = sys.stderr.isatty()
@@ -130,7 +136,8 @@ class Supervisor:
             waits = [logs_due - now]
             if due is not None:
                 waits.append(due - now)
-            if not self._state.draining and any(part.phase is Phase.IDLE for part in self._state.parts):
+            idle = any(part.phase is Phase.IDLE for part in self._state.parts)
+            if not self._state.draining and (idle or self._unconfined):
                 waits.append(BOOT_FILE_POLL_SECONDS)
             ready = self._selector.select(max(0.0, min(waits)))
             for key, _ in ready:
@@ -152,6 +159,9 @@ class Supervisor:
             return
         identity, version = left
         if self._watch(name, identity, adopted=True, version=version):
+            confined_to = self._commands[name].confined_to
+            if confined_to is not None and not is_confined(identity.pid, confined_to):
+                self._unconfined.add(name)
             self._handle(supervision.Found(name, current=version == self._commands[name].version))
 
     def _start_what_is_ready(self) -> None:
@@ -160,6 +170,10 @@ class Supervisor:
         for name, part in self._commands.items():
             if self._state.part(name).phase is Phase.IDLE and self._can_start(part):
                 self._handle(supervision.Ready(name))
+            elif name in self._unconfined and self._can_start(part):
+                self._unconfined.discard(name)
+                self._log.warning("runs with more privileges than it needs and is replaced", part=name)
+                self._handle(supervision.Replace(name))
 
     def _can_start(self, part: PartCommand) -> bool:
         if part.boot_file is None:
@@ -211,9 +225,9 @@ class Supervisor:
             processes.PART_VARIABLE: name,
         }
         try:
-            if part.pid_file is not None:
+            for path in part.stale:
                 # Left by kill -9 or a power cut; meanwhile the number may be any other process's.
-                remove_stale(part.pid_file)
+                remove_stale(path)
             identity = processes.spawn(
                 part.command,
                 log=self._paths.log / f"{name}.log",
@@ -251,6 +265,7 @@ class Supervisor:
 
     def _ended(self, name: str) -> None:
         watched = self._watched.pop(name)
+        self._unconfined.discard(name)
         self._selector.unregister(watched.pidfd)
         os.close(watched.pidfd)
         status = self._exit_statuses.pop(watched.identity.pid, None)
@@ -340,7 +355,8 @@ def _users_of(paths: StatePaths, name: str) -> frozenset[int]:
     folder = {
         CONTROLLER: paths.controller,
         NODE: paths.node,
-        HAPROXY: paths.run,  # its master stays who started it
+        GATE: paths.gate_socket.parent,
+        HAPROXY: paths.haproxy_socket.parent,
         KNOT: paths.knot_db,
     }[name]
     try:
@@ -349,30 +365,30 @@ def _users_of(paths: StatePaths, name: str) -> frozenset[int]:
         return frozenset({os.geteuid()})
 
 
-def remove_stale(pid_file: Path) -> None:
-    """Remove a pid file from a folder that may belong to a less privileged user; EnvironmentLacks when it
-    stays. Only the name in the folder itself goes: nothing is followed, read or believed."""
+def remove_stale(path: Path) -> None:
+    """Remove a pid file or socket from a folder that may belong to a less privileged user; EnvironmentLacks
+    when it stays. Only the name in the folder itself goes: nothing is followed, read or believed."""
     try:
-        folder = os.open(pid_file.parent, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
+        folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
     except FileNotFoundError:
         return
     except OSError as error:
-        raise _stale(pid_file, error) from error
+        raise _stale(path, error) from error
     try:
-        os.unlink(pid_file.name, dir_fd=folder)
+        os.unlink(path.name, dir_fd=folder)
     except FileNotFoundError:
         return
     except OSError as error:
-        raise _stale(pid_file, error) from error
+        raise _stale(path, error) from error
     finally:
         os.close(folder)
 
 
-def _stale(pid_file: Path, error: OSError) -> EnvironmentLacks:
+def _stale(path: Path, error: OSError) -> EnvironmentLacks:
     return EnvironmentLacks(
-        str(pid_file),
-        f"the pid file {pid_file} of a dead process cannot be removed: {error.strerror}",
-        hint=f"remove {pid_file}",
+        str(path),
+        f"{path}, left by a dead process, cannot be removed: {error.strerror}",
+        hint=f"remove {path}",
     )
 
 

@@ -11,6 +11,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rempart.model.challenges import SecurityLevel
 from rempart.model.records import PROXIABLE, RecordFields, RecordType, RRset
 from rempart.model.sites import Origin, OriginTls, Site, SiteLimits
 from rempart.model.zones import SslMode, Zone
@@ -33,7 +34,7 @@ from rempart.snapshot.items import EdgeOrigin, Item, RRsetItem, SiteItem, ZoneIt
 from rempart.snapshot.origin_policy import why_never, why_refused
 from rempart.snapshot.surroundings import EDGE_TTL, Surroundings
 
-BUILD_VERSION = 1
+BUILD_VERSION = 2
 """Raise it when the same rows compile to other items: the next start then compiles everything again."""
 NS_TTL = 3_600
 EDGE_ORIGINS_MAX = 64
@@ -161,6 +162,9 @@ def _site(view: ZoneView, name: str, surroundings: Surroundings) -> SiteItem | N
             origins=_origins(view, site, name, surroundings),
             https_redirect=site.https_redirect,
             limits=site.limits,
+            challenge=(site.security_level or view.zone.settings.security_level)
+            is SecurityLevel.UNDER_ATTACK,
+            exemptions=site.exemptions,
         )
     records = address_records(view.records(name))
     if not any(record.proxied for record in records):
@@ -172,6 +176,7 @@ def _site(view: ZoneView, name: str, surroundings: Surroundings) -> SiteItem | N
         origins=_implied_origins(view, name, records, surroundings),
         https_redirect=settings.always_use_https and settings.ssl is not SslMode.OFF,
         limits=SiteLimits(),
+        challenge=settings.security_level is SecurityLevel.UNDER_ATTACK,
     )
 
 

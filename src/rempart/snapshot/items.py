@@ -11,10 +11,11 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from rempart.model.base import Value
+from rempart.model.challenges import Exemptions
 from rempart.model.records import RRset
 from rempart.model.sites import OriginTls, SiteLimits
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class ZoneItem(Value):
@@ -71,6 +72,9 @@ class SiteItem(Value):
     origins: tuple[EdgeOrigin, ...]
     https_redirect: bool
     limits: SiteLimits
+    challenge: bool = False
+    """Visitors without a clearance are challenged (security level ``under_attack``)."""
+    exemptions: Exemptions = Exemptions()
 
     @property
     def key(self) -> str:
@@ -125,7 +129,10 @@ class Delta(Value):
     """A run of changes that takes a node from one revision towards another."""
 
     schema_version: int = SCHEMA_VERSION
+    from_epoch: str = ""
     from_revision: int
+    epoch: str = ""
+    """The epoch of the store's history that ``to_revision`` is one of; the same in all deltas of a run."""
     to_revision: int
     """The node is at this revision once it has applied the changes, unless ``more`` is set."""
     more: bool = False
@@ -134,7 +141,8 @@ class Delta(Value):
     full: bool = False
     """The run (this delta and those that ``more`` announces) carries everything there is: a node must drop
     what was not in it. So answered for ``since=0``, for a node that was away longer than deletions are
-    remembered, and for one that is ahead of a controller restored from a backup."""
+    remembered, and for one whose epoch and revision are not of the store's history: its controller was
+    restored from a backup."""
     changes: tuple[ItemChange, ...]
 
 

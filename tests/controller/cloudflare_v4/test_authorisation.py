@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +13,7 @@ from rempart.controller.assembly import assembled
 from rempart.controller.cloudflare_v4.calls import Access, Endpoint
 from rempart.controller.cloudflare_v4.endpoints import ENDPOINTS
 from rempart.controller.intents import OPERATOR
+from rempart.lab.leftovers import short_folder
 from rempart.model.configuration import Configuration
 from rempart.model.permissions import ABOUT_ZONES, GROUPS, Permission
 from tests.controller.cloudflare_v4.conftest import Bearers, Client
@@ -54,7 +53,7 @@ class World:
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     """Shared by tests that change nothing in it."""
-    folder = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
+    folder = short_folder()
     configuration = Configuration.model_validate(
         {
             "state": folder,

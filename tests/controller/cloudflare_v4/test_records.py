@@ -274,6 +274,18 @@ def test_a_dangerous_plan_is_confirmed_by_header(client: Client) -> None:
     )
 
 
+def test_a_zone_named_to_be_deleted_goes_unasked_and_is_recorded(client: Client) -> None:
+    """As Terraform and older libraries ask for it: they cannot send our header."""
+    zone = client.zone()
+    for number in range(20):
+        client.record(zone, "A", f"h{number}", "192.0.2.1")
+    assert client.ok("DELETE", f"/zones/{zone}") == {"id": zone}
+    assert client.ok("GET", "/zones") == []
+    account = client.ok("GET", "/accounts")[0]["id"]
+    entries = client.ok("GET", f"/accounts/{account}/audit_logs")
+    assert entries[0]["action"]["type"] == "zone.delete"
+
+
 def test_single_deletions_need_no_confirmation(client: Client) -> None:
     zone = client.zone()
     for one in [client.record(zone, "A", f"h{number}", "192.0.2.1")["id"] for number in range(12)]:

@@ -123,8 +123,14 @@ def test_settings(client: Client) -> None:
         "ssl",
         "always_use_https",
         "cname_flattening",
+        "security_level",
     }
-    for name, value in (("ssl", "full"), ("always_use_https", "off"), ("cname_flattening", "flatten_all")):
+    for name, value in (
+        ("ssl", "full"),
+        ("always_use_https", "off"),
+        ("cname_flattening", "flatten_all"),
+        ("security_level", "under_attack"),
+    ):
         changed = client.ok("PATCH", f"{path}/{name}", json={"value": value})
         assert (changed["id"], changed["value"], changed["editable"]) == (name, value, True)
         assert client.ok("GET", f"{path}/{name}") == changed
@@ -139,6 +145,7 @@ def test_settings(client: Client) -> None:
         ("ssl", "maybe"),
         ("ssl", None),
         ("ssl", ["full"]),
+        ("security_level", "paranoid"),
         ("brotli", "on"),
         ("brotli", "off"),
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import timedelta
 
 import pytest
@@ -131,9 +132,11 @@ class TestSecondaries:
         with pytest.raises(NeedsConfirmation) as caught:
             intents.secondaries.add(OPERATOR, "198.51.100.53", ns_name="ns.example.net")
         assert caught.value.reasons == ("changes the apex NS RRset of example.org",)
+        planned = re.findall(r"[0-9a-f]{8}\.secondary\.rempart", caught.value.summary)
         added = intents.secondaries.add(
             OPERATOR, "198.51.100.53", ns_name="ns.example.net", confirm=caught.value.digest
         ).value
+        assert planned == [added.secondary.tsig_name]
         ns = published(intents)["rrset/example.org/example.org/NS"]
         assert "ns.example.net." in ns.model_dump_json()
         later = intents.zones.create(OPERATOR, "example.com")

@@ -160,7 +160,7 @@ def operations(draw: st.DrawFn) -> tuple[str, Operation]:
         case "zone":
             return f"zone {zone}", lambda i, _: i.zones.create(OPERATOR, zone)
         case "unzone":
-            return f"unzone {zone}", lambda i, _: i.zones.delete(OPERATOR, _zone_id(i, zone))
+            return f"unzone {zone}", lambda i, _: i.zones.delete(OPERATOR, _zone_id(i, zone), ask=False)
         case "settings":
             chosen = ZoneSettings(
                 ssl=draw(st.sampled_from(SslMode)),

@@ -248,7 +248,11 @@ class TestImport:
         intents.records.create(OPERATOR, zone.id, a("b"))
         intents.records.create(OPERATOR, zone.id, a("c"))
         drafts = [a("a"), draft("CNAME", "b", "a.example.org"), a("c", ttl=600)]
-        written = intents.records.import_drafts(OPERATOR, zone.id, drafts, replace=True)
+        with pytest.raises(NeedsConfirmation) as caught:
+            intents.records.import_drafts(OPERATOR, zone.id, drafts, replace=True)
+        written = intents.records.import_drafts(
+            OPERATOR, zone.id, drafts, replace=True, confirm=caught.value.digest
+        )
         imported = written.value
         assert (imported.added, imported.changed, imported.unchanged, imported.removed) == (1, 1, 1, 1)
         assert intents.records.export(zone.id)[0] == kept
@@ -263,6 +267,31 @@ class TestImport:
         assert dump(store) == before
         intents.records.import_drafts(OPERATOR, zone.id, [], replace=True, confirm=caught.value.digest)
         assert intents.records.export(zone.id) == ()
+
+    def test_a_replacement_that_removes_anything_needs_confirmation(
+        self, intents: Intents, zone: Zone
+    ) -> None:
+        intents.records.import_drafts(OPERATOR, zone.id, [a("a"), a("b"), a("c")])
+        intents.records.import_drafts(OPERATOR, zone.id, [a("a"), a("b"), a("c"), a("d")], replace=True)
+        with pytest.raises(NeedsConfirmation) as caught:
+            intents.records.import_drafts(OPERATOR, zone.id, [a("a"), a("b"), a("c")], replace=True)
+        assert caught.value.reasons == ("removes 1 of 4 records from example.org",)
+
+    def test_a_zone_comes_with_its_import_in_one_write(self, intents: Intents, store: Store) -> None:
+        before = dump(store)
+        with pytest.raises(Conflict):
+            intents.records.import_zone(
+                OPERATOR,
+                "new.example",
+                [a("a"), RecordDraft(type=RecordType.CNAME, name="a", content="x.net")],
+            )
+        assert dump(store) == before
+        revision = intents.published.revision()
+        done = intents.records.import_zone(OPERATOR, "new.example", [a("a")])
+        assert (done.value.created, done.value.records.added, done.revision) == (True, 1, revision + 1)
+        assert intents.audit.list().items[0].subject == "1 records, a new zone"
+        again = intents.records.import_zone(OPERATOR, "new.example", [a("a")])
+        assert (again.value.created, again.value.records.unchanged) == (False, 1)
 
     def test_errors_say_which_record(self, intents: Intents, store: Store, zone: Zone) -> None:
         before = dump(store)

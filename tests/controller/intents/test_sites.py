@@ -132,6 +132,17 @@ def test_changing_changes_what_is_given(intents: Intents, clock: Clock) -> None:
         intents.sites.change(OPERATOR, "other.example.org", https_redirect=False)
 
 
+def test_somebody_must_be_given_the_visitors(intents: Intents) -> None:
+    idle = (origin(weight=0), origin("192.0.2.2", weight=0, backup=True))
+    with pytest.raises(InvalidInput, match="weight 0") as caught:
+        intents.sites.add(OPERATOR, "www.example.org", idle)
+    assert caught.value.field == "origins"
+    assert intents.sites.list().total == 0
+    intents.sites.add(OPERATOR, "www.example.org", (*idle, origin("192.0.2.3")))
+    with pytest.raises(InvalidInput, match="weight 0"):
+        intents.sites.change(OPERATOR, "www.example.org", origins=idle[:1])
+
+
 def test_removing_takes_its_addresses_with_it(intents: Intents) -> None:
     site = intents.sites.add(OPERATOR, "www.example.org", (origin(),)).value
     assert intents.sites.remove(OPERATOR, "www.example.org").value == site
@@ -146,7 +157,7 @@ def test_removing_many_sites_with_their_zone_needs_confirmation(intents: Intents
     zone = intents.zones.get("example.org")
     with pytest.raises(NeedsConfirmation) as caught:
         intents.zones.delete(OPERATOR, zone.id)
-    assert "deletes all 10 sites" in caught.value.reasons
+    assert caught.value.reasons == ("deletes the zone example.org with 10 sites",)
     assert intents.sites.list(zone_id=zone.id).total == 10
 
 

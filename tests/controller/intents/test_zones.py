@@ -90,9 +90,8 @@ def test_editing_changes_what_is_given_and_nothing_twice(intents: Intents, clock
     }
 
 
-def test_a_small_zone_is_deleted_by_its_command(intents: Intents) -> None:
+def test_an_empty_zone_is_deleted_by_its_command(intents: Intents) -> None:
     zone = intents.zones.create(OPERATOR, "example.org").value
-    intents.records.create(OPERATOR, zone.id, a("www"))
     intents.zones.delete(OPERATOR, zone.id)
     assert published(intents) == {}
     with pytest.raises(NotFound):
@@ -101,13 +100,35 @@ def test_a_small_zone_is_deleted_by_its_command(intents: Intents) -> None:
         intents.zones.delete(OPERATOR, zone.id)
 
 
+def test_whoever_cannot_be_asked_is_taken_at_their_word_and_recorded(intents: Intents) -> None:
+    zone = intents.zones.create(OPERATOR, "example.org").value
+    intents.records.import_drafts(OPERATOR, zone.id, [a(f"n{number}") for number in range(20)])
+    intents.zones.delete(OPERATOR, zone.id, ask=False)
+    assert published(intents) == {}
+    entry = intents.audit.list().items[0]
+    assert (entry.action, entry.subject) == ("zone.delete", "example.org")
+    assert "- rrset n7.example.org A" in entry.summary
+
+
+def test_one_record_or_one_site_is_reason_enough_to_ask(intents: Intents) -> None:
+    small = intents.zones.create(OPERATOR, "example.org").value
+    intents.records.create(OPERATOR, small.id, a("www"))
+    with pytest.raises(NeedsConfirmation) as caught:
+        intents.zones.delete(OPERATOR, small.id)
+    assert caught.value.reasons == ("deletes the zone example.org with 1 record",)
+    intents.sites.add(OPERATOR, "shop.example.net", (Origin(host="192.0.2.1", port=80),))
+    with pytest.raises(NeedsConfirmation) as caught:
+        intents.zones.delete(OPERATOR, intents.zones.get("example.net").id)
+    assert caught.value.reasons == ("deletes the zone example.net with 1 site",)
+
+
 def test_a_larger_zone_needs_its_plans_digest(intents: Intents, store: Store) -> None:
     zone = intents.zones.create(OPERATOR, "example.org").value
     intents.records.import_drafts(OPERATOR, zone.id, [a(f"n{number}") for number in range(10)])
     before = dump(store)
     with pytest.raises(NeedsConfirmation) as caught:
         intents.zones.delete(OPERATOR, zone.id)
-    assert caught.value.reasons == ("deletes all 10 RRsets of example.org",)
+    assert caught.value.reasons == ("deletes the zone example.org with 10 records",)
     assert "- zone example.org" in caught.value.summary
     with pytest.raises(NeedsConfirmation):
         intents.zones.delete(OPERATOR, zone.id, confirm="0123456789abcdef")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 from rempart.controller.store.database import Store
 from rempart.controller.store.sealing import Seal
+from rempart.lab.leftovers import short_folder
 
 POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
@@ -60,7 +60,7 @@ def cluster() -> Iterator[Path]:
     if not POSTGRESQL:
         pytest.skip("postgresql is not installed")
     bin_ = POSTGRESQL[-1]
-    folder = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
+    folder = short_folder()
     try:
         if os.geteuid() == 0:
             shutil.chown(folder, "postgres", "postgres")

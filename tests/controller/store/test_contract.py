@@ -87,7 +87,7 @@ def test_an_exception_undoes_the_whole_write(store: Store) -> None:
 def test_foreign_keys_are_held(store: Store, intents: Intents) -> None:
     zone = intents.zones.create(OPERATOR, "example.org").value
     intents.records.create(OPERATOR, zone.id, a("www"))
-    intents.zones.delete(OPERATOR, zone.id)
+    intents.zones.delete(OPERATOR, zone.id, ask=False)
     rows = dump(store)
     assert rows["records"] == rows["dependencies"] == rows["zones"] == []
 

@@ -46,12 +46,13 @@ def main() -> None:
     seen["plans"] = [one.legacy_id for one in client.zones.plans.list(zone_id=zone.id)]
     seen["user"] = client.user.get().id
     seen["refused"] = refused(client, zone.id)
+    many = [one.id for one in client.dns.records.list(zone_id=zone.id)]
     try:
-        client.zones.delete(zone_id=zone.id)
+        client.dns.records.batch(zone_id=zone.id, deletes=[{"id": one} for one in many])
     except cloudflare.BadRequestError as error:
         seen["unconfirmed"] = error.errors[0].code
-        digest = error.response.headers["x-rempart-plan"]
-        client.zones.delete(zone_id=zone.id, extra_headers={"X-Rempart-Confirm": digest})
+        seen["digest"] = error.response.headers["x-rempart-plan"]
+    client.zones.delete(zone_id=zone.id)
     seen["gone"] = list(client.zones.list(name=zone_name)) == []
     print(json.dumps(seen, default=str))  # noqa: T201
 

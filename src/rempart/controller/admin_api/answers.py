@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Query
+from fastapi.concurrency import run_in_threadpool
 
 from rempart.controller.admin_api.messages import CertificateView, NameServer
 from rempart.controller.assembly import Controller
@@ -15,6 +16,7 @@ from rempart.controller.intents import Written
 from rempart.controller.intents.context import PER_PAGE_MAX, Page
 from rempart.model.certificates import Certificate
 from rempart.model.names import parse_hostname, parse_zone_name, within
+from rempart.model.reachability import glue_warnings
 from rempart.model.zones import Zone
 from rempart.snapshot.surroundings import Surroundings
 
@@ -37,7 +39,8 @@ async def outcome(controller: Controller, wait: float | None, done: Completed) -
     """The fields of `Made`, once it is live or ``wait`` is over (None: do not wait)."""
     reach = None
     if wait is not None:
-        reach = await controller.reports.until(done.revision, done.keys, wait, time.monotonic)
+        epoch, _ = await run_in_threadpool(controller.intents.published.place)
+        reach = await controller.reports.until(done.revision, done.keys, wait, time.monotonic, epoch=epoch)
     return {
         "revision": done.revision,
         "changed": done.changed,
@@ -78,6 +81,11 @@ class NameServers:
             NameServer(name=name, glue=self._theirs.get(name, self._ours) if within(name, zone) else ())
             for name in self._surroundings.nameservers_of(zone)
         )
+
+
+def unreachable(servers: Iterable[NameServer]) -> tuple[str, ...]:
+    """Warnings about name servers that the zone's resolvers could not reach."""
+    return glue_warnings((server.name, address) for server in servers for address in server.glue)
 
 
 def certificate_view(certificate: Certificate) -> CertificateView:

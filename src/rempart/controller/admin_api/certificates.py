@@ -23,6 +23,7 @@ from rempart.controller.intents.certificates import CertificateUpload
 from rempart.controller.local_ca import root_certificate
 from rempart.model.certificates import Certificate
 from rempart.model.errors import InvalidInput, NotFound
+from rempart.model.names import shown
 
 _PREFIX = re.compile(r"[0-9a-f]{8,64}")
 
@@ -88,7 +89,7 @@ def _named(certificates: tuple[Certificate, ...], text: str) -> Certificate:
         raise InvalidInput("8 to 64 hexadecimal digits are meant", field="certificate")
     found = [one for one in certificates if one.id.startswith(prefix)]
     if not found:
-        raise NotFound("no such certificate", field="certificate")
+        raise NotFound(f"no certificate begins with {shown(prefix)}", field="certificate")
     if len(found) > 1:
         raise InvalidInput(f"{len(found)} certificates begin so", field="certificate")
     return found[0]

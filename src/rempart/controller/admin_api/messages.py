@@ -7,12 +7,14 @@ published and, when the caller asked to wait, how far it has come.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
 from rempart.controller.reports import ItemRefusal, Lag, Reach
 from rempart.model.base import Value
 from rempart.model.certificates import CertificateSource
+from rempart.model.challenges import Exemptions, ExemptNetworks, ExemptPaths, SecurityLevel
 from rempart.model.records import Record
 from rempart.model.sites import Origin, Site, SiteLimits
 from rempart.model.zones import Secondary, SslMode, Zone
@@ -33,6 +35,7 @@ class ZoneChange(Value):
     ssl: SslMode | None = None
     always_use_https: bool | None = None
     flatten_all_cnames: bool | None = None
+    security_level: SecurityLevel | None = None
     paused: bool | None = None
 
 
@@ -42,6 +45,9 @@ class NewSite(Value):
     zone: str | None = Field(default=None, max_length=300)
     https_redirect: bool = True
     limits: SiteLimits = SiteLimits()
+    security_level: SecurityLevel | None = None
+    """None: that of the zone."""
+    exemptions: Exemptions = Exemptions()
     chain_pem: str | None = None
     """A certificate of the owner's own, stored in the same call; None: what is stored or the local CA's."""
     key_pem: str | None = Field(default=None, repr=False)
@@ -55,6 +61,10 @@ class SiteChange(Value):
     requests_per_client: int | None = None
     requests_per_site: int | None = None
     connections_per_client: int | None = None
+    security_level: SecurityLevel | Literal["zone"] | None = None
+    """``zone``: that of the zone again."""
+    exempt_paths: ExemptPaths | None = None
+    exempt_networks: ExemptNetworks | None = None
 
 
 class NewCertificate(Value):

@@ -13,6 +13,7 @@ from rempart.controller.intents import OPERATOR, Written
 from rempart.controller.intents.record_values import RecordFilter
 from rempart.model.coexistence import coexistence_warnings
 from rempart.model.names import parse_owner
+from rempart.model.reachability import record_warnings
 from rempart.model.records import Record, RecordDraft, RecordType
 
 
@@ -38,7 +39,7 @@ def router(controller: Controller) -> APIRouter:
         fields = await made(controller, wait, written)
         record: Record = written.value
         beside = await run_in_threadpool(_beside, zone.id, record)
-        fields["warnings"] += (*warnings, *coexistence_warnings(beside, record))
+        fields["warnings"] += (*warnings, *coexistence_warnings(beside, record), *record_warnings((record,)))
         return RecordAnswer(**fields, record=record)
 
     @routes.delete("/{record_id}")

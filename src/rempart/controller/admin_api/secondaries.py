@@ -19,6 +19,7 @@ from rempart.controller.assembly import Controller
 from rempart.controller.intents import OPERATOR, Written
 from rempart.controller.intents.secondaries import SecondaryKey
 from rempart.model.errors import InvalidInput, NotFound
+from rempart.model.names import shown
 from rempart.model.zones import Secondary
 
 
@@ -67,7 +68,7 @@ def _named(secondaries: tuple[Secondary, ...], text: str) -> Secondary:
         wanted = text
     found = [one for one in secondaries if wanted in (one.id, one.address)]
     if not found:
-        raise NotFound("no such secondary", field="secondary")
+        raise NotFound(f"no such secondary: {shown(text)}", field="secondary")
     if len(found) > 1:
         raise InvalidInput(
             f"{len(found)} secondaries have this address: name one by its id", field="secondary"

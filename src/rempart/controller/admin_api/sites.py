@@ -16,6 +16,7 @@ from rempart.controller.admin_api.answers import (
     host_named,
     made,
     outcome,
+    unreachable,
 )
 from rempart.controller.admin_api.messages import Made, NewSite, SiteAnswer, SiteChange, Sites
 from rempart.controller.assembly import Controller
@@ -24,6 +25,7 @@ from rempart.controller.completion import complete, look_up_first, retire_supers
 from rempart.controller.intents import OPERATOR, Written
 from rempart.controller.intents.certificates import CertificateUpload
 from rempart.model.certificates import Certificate
+from rempart.model.challenges import Exemptions
 from rempart.model.errors import InvalidInput
 from rempart.model.sites import Site
 from rempart.snapshot.items import RRsetItem, SiteItem
@@ -53,6 +55,8 @@ def router(controller: Controller) -> APIRouter:
                 new.origins,
                 https_redirect=new.https_redirect,
                 limits=new.limits,
+                security_level=new.security_level,
+                exemptions=new.exemptions,
                 zone=new.zone,
             )
 
@@ -67,6 +71,8 @@ def router(controller: Controller) -> APIRouter:
         fields["warnings"] += warnings
         shown = await run_in_threadpool(_described, controller, written.value)
         created = zone_before is None or zone_before.id != shown["zone"].id
+        if created:
+            fields["warnings"] += unreachable(shown["nameservers"])
         return SiteAnswer(**fields, **shown, zone_created=created, certificate_issued=bool(done.issued))
 
     @routes.get("/{host}")
@@ -84,12 +90,16 @@ def router(controller: Controller) -> APIRouter:
         def edit() -> Written[Site]:
             before = sites.get(host_named(host))
             limits = change.model_dump(include=set(type(before.limits).model_fields), exclude_none=True)
+            spared = {"paths": change.exempt_paths, "networks": change.exempt_networks}
+            exempt = {name: value for name, value in spared.items() if value is not None}
             return sites.change(
                 OPERATOR,
                 before.id,
                 origins=change.origins,
                 https_redirect=change.https_redirect,
                 limits=before.limits.model_validate({**before.limits.model_dump(), **limits}),
+                security_level=change.security_level,
+                exemptions=Exemptions.model_validate({**before.exemptions.model_dump(), **exempt}),
                 confirm=confirm,
             )
 

@@ -24,15 +24,15 @@ def router(controller: Controller) -> APIRouter:
 def status_of(controller: Controller) -> ControllerStatus:
     """The status as of now."""
     intents = controller.intents
-    revision = intents.published.revision()
+    epoch, revision = intents.published.place()
     reports = [heard.report for heard in controller.reports.connected()]
     return ControllerStatus(
         version=rempart.__version__,
         revision=revision,
         zones=intents.zones.list(per_page=1).total,
         sites=intents.sites.list(per_page=1).total,
-        nodes=tuple(NodeView.model_validate(report.model_dump()) for report in reports),
-        lagging=reach(reports, revision, ()).lagging,
+        nodes=tuple(NodeView.model_validate(report.model_dump(exclude={"epoch"})) for report in reports),
+        lagging=reach(reports, revision, (), epoch=epoch).lagging,
         refusals=tuple(
             ItemRefusal(node=report.node, engine=engine.name, key=key, reason=reason)
             for report in reports

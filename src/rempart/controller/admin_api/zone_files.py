@@ -15,6 +15,7 @@ from rempart.controller.admin_api.answers import (
     every,
     made,
     surroundings_of,
+    unreachable,
     zone_named,
 )
 from rempart.controller.admin_api.messages import ImportAnswer
@@ -44,16 +45,18 @@ def router(controller: Controller) -> APIRouter:
         wanted = ZoneImport(zone=name, text=text, replace=replace, confirm=confirm)
         done = await run_in_threadpool(carry_out, controller, wanted)
         fields = await made(controller, wait, done.written)
-        fields["warnings"] += done.warnings
+        value = done.written.value
+        servers = await run_in_threadpool(NameServers(controller).of, value.zone.name)
+        fields["warnings"] += done.warnings + (unreachable(servers) if value.created else ())
         return ImportAnswer(
             **fields,
-            zone=done.zone,
-            zone_created=done.zone_created,
-            added=done.written.value.added,
-            modified=done.written.value.changed,
-            unchanged=done.written.value.unchanged,
-            removed=done.written.value.removed,
-            nameservers=await run_in_threadpool(NameServers(controller).of, done.zone.name),
+            zone=value.zone,
+            zone_created=value.created,
+            added=value.records.added,
+            modified=value.records.changed,
+            unchanged=value.records.unchanged,
+            removed=value.records.removed,
+            nameservers=servers,
         )
 
     @routes.get("/zones/{name}/export", response_class=PlainTextResponse)

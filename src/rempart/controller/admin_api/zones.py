@@ -11,6 +11,7 @@ from rempart.controller.admin_api.answers import (
     Wait,
     every,
     made,
+    unreachable,
     zone_named,
 )
 from rempart.controller.admin_api.messages import (
@@ -28,6 +29,7 @@ from rempart.controller.assembly import Controller
 from rempart.controller.delegation import delegation
 from rempart.controller.intents import OPERATOR, Written
 from rempart.model.errors import InvalidInput
+from rempart.model.names import is_public_suffix
 from rempart.model.zones import Zone
 
 
@@ -53,7 +55,9 @@ def router(controller: Controller) -> APIRouter:
 
         written = await run_in_threadpool(create)
         fields = await made(controller, wait, written)
-        return ZoneAnswer(**fields, zone=written.value, nameservers=await servers_of(written.value))
+        servers = await servers_of(written.value)
+        fields["warnings"] += (*_suffix_warning(written.value.name), *unreachable(servers))
+        return ZoneAnswer(**fields, zone=written.value, nameservers=servers)
 
     @routes.get("/{name}")
     def show_zone(name: str) -> ZoneSummary:
@@ -101,6 +105,12 @@ def router(controller: Controller) -> APIRouter:
     return routes
 
 
+def _suffix_warning(name: str) -> tuple[str, ...]:
+    if not is_public_suffix(name):
+        return ()
+    return (f"{name} is a public suffix: below it anybody registers domains, and this zone answers for all",)
+
+
 def _edit(controller: Controller, name: str, change: ZoneChange, confirm: str | None) -> Written[Zone]:
     zone = zone_named(controller, name)
     # Only what is given: what another call sets meanwhile stays.
@@ -111,6 +121,7 @@ def _edit(controller: Controller, name: str, change: ZoneChange, confirm: str | 
         ssl=change.ssl,
         always_use_https=change.always_use_https,
         flatten_all_cnames=change.flatten_all_cnames,
+        security_level=change.security_level,
         paused=change.paused,
         confirm=confirm,
     )

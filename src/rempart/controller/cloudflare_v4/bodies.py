@@ -16,6 +16,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from rempart.controller.intents.context import PER_PAGE_MAX
 from rempart.model.base import Value
 from rempart.model.errors import InvalidInput
+from rempart.model.validation import in_words
 
 PAGE_MAX = 2**31 - 1
 DEPTH_MAX = 32
@@ -92,8 +93,7 @@ def _validated(model: type[M], members: Mapping[str, Any]) -> M:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        words = "unknown, and not ignored" if first["type"] == "extra_forbidden" else str(first["msg"])
-        raise InvalidInput(words, field=where[:200] or None) from error
+        raise InvalidInput(in_words(first), field=where[:200] or None) from error
 
 
 def _names(model: type[BaseModel]) -> frozenset[str]:

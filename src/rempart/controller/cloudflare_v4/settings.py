@@ -10,7 +10,9 @@ from typing import Any
 from rempart.controller.cloudflare_v4.bodies import Body
 from rempart.controller.cloudflare_v4.calls import Call, Endpoint, Reply
 from rempart.controller.cloudflare_v4.envelope import PageInfo, instant
+from rempart.model.challenges import SecurityLevel
 from rempart.model.errors import InvalidInput, NotFound
+from rempart.model.gate import CLEARANCE_LIFETIME_S
 from rempart.model.permissions import Permission
 from rempart.model.zones import SslMode, Zone, ZoneSettings
 
@@ -47,6 +49,11 @@ EDITABLE: Mapping[str, Setting] = {
         lambda settings: "flatten_all" if settings.flatten_all_cnames else "flatten_at_root",
         lambda value: {"flatten_all_cnames": value == "flatten_all"},
     ),
+    "security_level": Setting(
+        tuple(one.value for one in SecurityLevel),
+        lambda settings: settings.security_level.value,
+        lambda value: {"security_level": SecurityLevel(value)},
+    ),
 }
 FIXED: Mapping[str, Any] = {
     "0rtt": "off",
@@ -57,7 +64,7 @@ FIXED: Mapping[str, Any] = {
     "browser_cache_ttl": 0,
     "browser_check": "off",
     "cache_level": "basic",
-    "challenge_ttl": 1800,
+    "challenge_ttl": CLEARANCE_LIFETIME_S,
     "ciphers": [],
     "development_mode": "off",
     "early_hints": "off",
@@ -95,7 +102,6 @@ FIXED: Mapping[str, Any] = {
             "preload": False,
         }
     },
-    "security_level": "essentially_off",
     "server_side_exclude": "off",
     "sha1_support": "off",
     "sort_query_string_for_cache": "off",

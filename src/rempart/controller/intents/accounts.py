@@ -11,6 +11,7 @@ from rempart.controller.store import views
 from rempart.controller.store.tables import AccountRow
 from rempart.model.accounts import Account
 from rempart.model.errors import Conflict, InvalidInput, NotFound
+from rempart.model.names import shown
 
 DEFAULT_ACCOUNT = "operator"
 """Name of the account that exists from the start."""
@@ -39,7 +40,7 @@ class AccountIntents:
             row = session.get(AccountRow, id_or_name)
             row = row or session.scalars(select(AccountRow).where(AccountRow.name == id_or_name)).first()
             if row is None:
-                raise NotFound("no such account", field="account")
+                raise NotFound(f"no such account: {shown(id_or_name)}", field="account")
             return views.account(row)
 
     def default(self) -> Account:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 
 from rempart.controller.intents.context import Context, Page, check_page
 from rempart.controller.store.tables import AuditRow
@@ -44,8 +44,12 @@ class AuditFilter(Value):
     oldest_first: bool = False
 
 
+PRUNED_AT_ONCE = 1_000
+"""Entries that go in one transaction, so that no write waits long for it."""
+
+
 class AuditTrail:
-    """Reads the entries."""
+    """Reads the entries, and lets the oldest go."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -68,6 +72,22 @@ class AuditTrail:
                 AuditEntry(**{name: getattr(row, name) for name in AuditEntry.model_fields}) for row in found
             )
             return Page(entries, total, page, per_page)
+
+    def prune(self, *, before: datetime, keep: int) -> int:
+        """Drop entries made before ``before``, and all but the newest ``keep``: the oldest of them, at most
+        PRUNED_AT_ONCE; how many went. The newest entry stays, so that no number is given twice.
+
+        Nothing else refers to entries.
+        """
+        with self._context.store.writing() as session:
+            newest = session.scalars(select(func.max(AuditRow.id))).one() or 0
+            oldest = select(AuditRow.id).order_by(AuditRow.id).limit(PRUNED_AT_ONCE)
+            too_many = oldest.where(AuditRow.id <= newest - keep)
+            too_old = oldest.where(AuditRow.at < before, AuditRow.id < newest)
+            gone = sorted({*session.scalars(too_many), *session.scalars(too_old)})[:PRUNED_AT_ONCE]
+            if gone:
+                session.execute(delete(AuditRow).where(AuditRow.id.in_(gone)))
+            return len(gone)
 
 
 def _conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:

@@ -17,6 +17,7 @@ from rempart.controller.store import views
 from rempart.controller.store.tables import CertificateHostRow, CertificateRow, PublishedRow
 from rempart.model.certificates import Certificate, CertificateSource
 from rempart.model.errors import InvalidInput, NotFound
+from rempart.model.names import shown
 from rempart.snapshot.items import CertificateItem
 
 
@@ -86,7 +87,7 @@ class CertificateIntents:
         with self._context.writing(actor) as write:
             row = write.session.get(CertificateRow, certificate_id)
             if row is None:
-                raise NotFound("no such certificate", field="certificate")
+                raise NotFound(f"no such certificate: {shown(certificate_id)}", field="certificate")
             certificate = views.certificate(row)
             _check_hosts(write, certificate)
             write.session.delete(row)
@@ -98,7 +99,7 @@ class CertificateIntents:
         with self._context.reading() as session:
             row = session.get(CertificateRow, certificate_id)
             if row is None:
-                raise NotFound("no such certificate", field="certificate")
+                raise NotFound(f"no such certificate: {shown(certificate_id)}", field="certificate")
             return views.certificate(row)
 
     def list(self) -> tuple[Certificate, ...]:

@@ -17,6 +17,7 @@ from rempart.controller.store.database import Store
 from rempart.controller.store.tables import CounterRow, ZoneRow
 from rempart.model.configuration import Configuration
 from rempart.model.errors import InvalidInput, NotFound
+from rempart.model.names import shown
 from rempart.snapshot.surroundings import Surroundings
 
 T = TypeVar("T")
@@ -76,7 +77,7 @@ def zone_row(session: Session, zone_id: str, actor: Actor | None = None) -> Zone
         and row.account_id != actor.account_id
     )
     if row is None or foreign:
-        raise NotFound("no such zone", field="zone")
+        raise NotFound(f"no such zone: {shown(zone_id)}", field="zone")
     return row
 
 

@@ -18,6 +18,7 @@ from rempart.controller.intents.sites import SiteIntents
 from rempart.controller.intents.tokens import TokenIntents
 from rempart.controller.intents.transaction import Written, with_secondaries
 from rempart.controller.intents.zones import ZoneIntents
+from rempart.controller.store import epochs
 from rempart.controller.store.database import Store
 from rempart.controller.store.published import Published, forget
 from rempart.controller.store.tables import CounterRow
@@ -63,12 +64,14 @@ class Intents:
         self.audit = AuditTrail(self._context)
 
     def apply_configuration(self) -> Written[bool]:
-        """Compile everything again if configuration, edge addresses or Rempart's own compiler changed since
-        the store was last compiled; call it at every start. The value says whether that was so.
+        """Begin an epoch of the store's history. Compile everything again if configuration, edge addresses or
+        Rempart's own compiler changed since the store was last compiled; the value says whether that was so.
+        Call it at every start.
 
         Needs no confirmation: the operator's configuration is one.
         """
         with self._context.writing(SYSTEM) as write:
+            epochs.begin(write.session)
             surroundings = with_secondaries(write.session, self._context.surroundings)
             digest = hashlib.sha256(f"{BUILD_VERSION} {surroundings.model_dump_json()}".encode()).hexdigest()
             counter = write.session.get_one(CounterRow, 1)

@@ -18,6 +18,7 @@ from rempart.controller.store import views
 from rempart.controller.store.tables import RecordRow, SiteRow
 from rempart.model.coexistence import check_coexistence
 from rempart.model.errors import Conflict, InvalidInput, NotFound
+from rempart.model.names import shown
 from rempart.model.records import PROXIABLE, TTL_AUTO, Record, RecordFields, RecordType
 from rempart.model.zones import SslMode, Zone
 
@@ -66,12 +67,12 @@ class ZoneRecords:
         """NotFound when the zone has no such record."""
         row = self._write.session.get(RecordRow, record_id)
         if row is None or row.zone_id != self._zone.id or record_id in self._removed:
-            raise NotFound("no such record", field="id", code=81044)
+            raise NotFound(f"no such record: {shown(record_id)}", field="id", code=81044)
         self.read([row.name])
         for here in self._at.values():
             if record_id in here:
                 return here[record_id]
-        raise NotFound("no such record", field="id", code=81044)
+        raise NotFound(f"no such record: {shown(record_id)}", field="id", code=81044)
 
     def add(self, fields: RecordFields) -> Record:
         """A new record. Raises Conflict or InvalidInput."""

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from rempart.model.base import Value
 from rempart.model.records import Record, RecordDraft, RecordType
+from rempart.model.zones import Zone
 
 
 class RecordPatch(Value):
@@ -130,3 +131,12 @@ class Imported:
     changed: int
     unchanged: int
     removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneImported:
+    """An import, and the zone that it made or found."""
+
+    zone: Zone
+    created: bool
+    records: Imported

@@ -17,14 +17,17 @@ from rempart.controller.intents.record_values import (
     RecordFilter,
     RecordPatch,
     RecordsChanged,
+    ZoneImported,
 )
 from rempart.controller.intents.transaction import Transaction, Written
+from rempart.controller.intents.zones import create_zone
 from rempart.controller.store import views
-from rempart.controller.store.tables import RecordRow
+from rempart.controller.store.tables import RecordRow, ZoneRow
 from rempart.model.errors import InvalidInput, NotFound
+from rempart.model.names import shown
 from rempart.model.record_parsing import parse_record
 from rempart.model.records import Record, RecordDraft, RecordFields
-from rempart.model.zones import Zone
+from rempart.model.zones import Zone, ZoneSettings
 
 BATCH_MAX = 10_000
 """Changes in one batch."""
@@ -111,42 +114,43 @@ class RecordIntents:
     ) -> Written[Imported]:
         """Add the drafts that the zone does not have yet; with ``replace``, make it have exactly these.
 
-        Without ``replace`` a record that is there already keeps its settings. Addresses of names that are
-        sites here become proxied. Raises the first draft's error
-        with its number in the field; then nothing was changed.
+        Without ``replace`` a record that is there already keeps its settings; with it, whatever is removed
+        must be confirmed. Addresses of names that are sites here become proxied. Raises the first draft's
+        error with its number in the field; then nothing was changed.
         """
-        parsed = []
-        zone = self._zone(zone_id)
-        for number, draft in enumerate(drafts, start=1):
-            if number > IMPORT_MAX:
-                raise InvalidInput(f"more than {IMPORT_MAX} records", field="import")
-            try:
-                parsed.append(parse_record(zone.name, draft))
-            except InvalidInput as error:
-                raise InvalidInput(
-                    error.message, field=f"records[{number}].{error.field}", hint=error.hint, code=error.code
-                ) from error
+        parsed = _parsed(self._zone(zone_id).name, drafts)
         with self._context.writing(actor) as write:
-            zone, records = _opened(write, zone_id)
-            parsed = records.behind_sites(parsed)
-            value = _replace_all(records, parsed) if replace else _add_missing(records, parsed)
-            return _settled(
-                write,
-                records,
-                value,
-                "record.import",
-                f"{len(parsed)} records",
-                zone,
-                confirm,
-                explicit=False,
-            )
+            zone = views.zone(zone_row(write.session, zone_id, actor))
+            written: Written[Imported] = _import(write, zone, parsed, replace, confirm)
+            return written
+
+    def import_zone(
+        self,
+        actor: Actor,
+        name: str,
+        drafts: Iterable[RecordDraft],
+        *,
+        replace: bool = False,
+        confirm: str | None = None,
+    ) -> Written[ZoneImported]:
+        """``import_drafts`` into the zone ``name`` (canonical), which is made in the same write when there is
+        none: an import that fails leaves no empty zone."""
+        parsed = _parsed(name, drafts)
+        with self._context.writing(actor) as write:
+            row = write.session.scalars(select(ZoneRow).where(ZoneRow.name == name)).first()
+            if row is None:
+                zone = create_zone(write, name, None, ZoneSettings())
+            else:
+                zone = views.zone(zone_row(write.session, row.id, actor))
+            written: Written[Imported] = _import(write, zone, parsed, replace, confirm, created=row is None)
+            return Written(ZoneImported(zone, row is None, written.value), written.revision, written.plan)
 
     def get(self, zone_id: str, record_id: str) -> Record:
         """NotFound when the zone has no such record."""
         with self._context.reading() as session:
             row = session.get(RecordRow, record_id)
             if row is None or row.zone_id != zone_id:
-                raise NotFound("no such record", field="id", code=81044)
+                raise NotFound(f"no such record: {shown(record_id)}", field="id", code=81044)
             return views.record(row)
 
     def list(
@@ -190,6 +194,42 @@ def _opened(write: Transaction, zone_id: str) -> tuple[Zone, ZoneRecords]:
     return zone, ZoneRecords(write, zone)
 
 
+def _parsed(zone: str, drafts: Iterable[RecordDraft]) -> list[RecordFields]:
+    parsed = []
+    for number, draft in enumerate(drafts, start=1):
+        if number > IMPORT_MAX:
+            raise InvalidInput(f"more than {IMPORT_MAX} records", field="import")
+        try:
+            parsed.append(parse_record(zone, draft))
+        except InvalidInput as error:
+            raise InvalidInput(
+                error.message, field=f"records[{number}].{error.field}", hint=error.hint, code=error.code
+            ) from error
+    return parsed
+
+
+def _import(
+    write: Transaction,
+    zone: Zone,
+    parsed: list[RecordFields],
+    replace: bool,
+    confirm: str | None,
+    *,
+    created: bool = False,
+) -> Written[Any]:
+    records = ZoneRecords(write, zone)
+    parsed = records.behind_sites(parsed)
+    value = _replace_all(records, parsed) if replace else _add_missing(records, parsed)
+    losses: tuple[str, ...] = ()
+    if value.removed:
+        there = value.removed + value.changed + value.unchanged
+        losses = (f"removes {value.removed} of {there} records from {zone.name}",)
+    subject = f"{len(parsed)} records" + (", a new zone" if created else "")
+    return _settled(
+        write, records, value, "record.import", subject, zone, confirm, explicit=False, losses=losses
+    )
+
+
 def _settled(
     write: Transaction,
     records: ZoneRecords,
@@ -200,6 +240,7 @@ def _settled(
     confirm: str | None = None,
     *,
     explicit: bool = True,
+    losses: tuple[str, ...] = (),
 ) -> Written[Any]:
     dirty = records.dirty
     records.flush()
@@ -211,6 +252,7 @@ def _settled(
         account=zone.account_id,
         confirm=confirm,
         explicit=explicit,
+        losses=losses,
         recorded=dirty,
     )
 

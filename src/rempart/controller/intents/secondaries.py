@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import ipaddress
 import secrets
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from rempart.controller.intents.transaction import Transaction, Written
 from rempart.controller.store import views
 from rempart.controller.store.tables import SecondaryRow, ZoneRow
 from rempart.model.errors import Conflict, InvalidInput, NotFound
-from rempart.model.names import parse_hostname
+from rempart.model.names import parse_hostname, shown
 from rempart.model.zones import Secondary
 from rempart.snapshot.following import is_address
 from rempart.snapshot.items import SecondaryItem
@@ -51,7 +52,7 @@ class SecondaryIntents:
         """A new secondary with a TSIG key of its own. With ``ns_name`` it is named in every zone's NS RRset,
         which needs confirmation once there are zones."""
         if not is_address(address):
-            raise InvalidInput("not an IP address", field="address")
+            raise InvalidInput(f"{shown(address)} is not an IP address", field="address")
         address = str(ipaddress.ip_address(address))
         if not 1 <= port <= 65535:
             raise InvalidInput("from 1 to 65535", field="port")
@@ -67,7 +68,7 @@ class SecondaryIntents:
                 address=address,
                 port=port,
                 ns_name=ns_name,
-                tsig_name=f"{secondary_id[:8]}.secondary.rempart",
+                tsig_name=_key_name(address, port),
                 tsig_algorithm=TSIG_ALGORITHM,
                 sealed_secret=self._context.store.seal.close(secret, _place(secondary_id)),
                 created_on=write.now,
@@ -94,7 +95,7 @@ class SecondaryIntents:
         with self._context.writing(actor) as write:
             row = write.session.get(SecondaryRow, secondary_id)
             if row is None:
-                raise NotFound("no such secondary", field="secondary")
+                raise NotFound(f"no such secondary: {shown(secondary_id)}", field="secondary")
             secondary = views.secondary(row)
             write.session.delete(row)
             write.put(f"secondary/{secondary_id}", None)
@@ -119,9 +120,15 @@ class SecondaryIntents:
         with self._context.reading() as session:
             row = session.get(SecondaryRow, secondary_id)
             if row is None:
-                raise NotFound("no such secondary", field="secondary")
+                raise NotFound(f"no such secondary: {shown(secondary_id)}", field="secondary")
             secret = self._context.store.seal.open(row.sealed_secret, _place(row.id))
             return SecondaryKey(views.secondary(row), secret)
+
+
+def _key_name(address: str, port: int) -> str:
+    """The name of the secondary's key: the same in a plan and in what comes of it."""
+    mark = hashlib.sha256(f"{address} {port}".encode()).hexdigest()[:8]
+    return f"{mark}.secondary.rempart"
 
 
 def _touch_apexes(write: Transaction) -> None:

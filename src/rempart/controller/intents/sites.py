@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Any, Literal
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -13,8 +14,9 @@ from rempart.controller.intents.transaction import Transaction, Written
 from rempart.controller.intents.zones import create_zone, enclosing_row
 from rempart.controller.store import views
 from rempart.controller.store.tables import RecordRow, SiteRow, ZoneRow, reversed_name
+from rempart.model.challenges import Exemptions, SecurityLevel
 from rempart.model.errors import Conflict, InvalidInput, NotFound
-from rempart.model.names import parse_hostname, parse_zone_name, registrable_domain, within
+from rempart.model.names import parse_hostname, parse_zone_name, registrable_domain, shown, within
 from rempart.model.records import PROXIABLE, TTL_AUTO
 from rempart.model.sites import Origin, Site, SiteLimits
 from rempart.model.zones import Zone, ZoneSettings
@@ -35,6 +37,8 @@ class SiteIntents:
         *,
         https_redirect: bool = True,
         limits: SiteLimits | None = None,
+        security_level: SecurityLevel | None = None,
+        exemptions: Exemptions | None = None,
         zone: str | None = None,
         account_id: str | None = None,
         confirm: str | None = None,
@@ -50,10 +54,15 @@ class SiteIntents:
             there = write.session.scalars(select(SiteRow).where(SiteRow.host == host)).first()
             home = _zone_for(write, host, zone, account_id)
             checked = _checked_origins(write, host, origins)
-            wanted = (checked, https_redirect, limits or SiteLimits())
+            wanted = (
+                checked, https_redirect, limits or SiteLimits(), security_level, exemptions or Exemptions()
+            )  # fmt: skip
             if there is not None:
                 site = views.site(there)
-                if (site.origins, site.https_redirect, site.limits) == wanted and site.zone_id == home.id:
+                found = (
+                    site.origins, site.https_redirect, site.limits, site.security_level, site.exemptions
+                )  # fmt: skip
+                if found == wanted and site.zone_id == home.id:
                     return write.settle(site, "site.add", host, zone=home.name, recorded=False)
                 raise Conflict(
                     f"the site {host} exists with other settings", field="host", hint="change it instead"
@@ -67,6 +76,8 @@ class SiteIntents:
                 origins=[origin.model_dump(mode="json") for origin in checked],
                 https_redirect=https_redirect,
                 limits=wanted[2].model_dump(mode="json"),
+                security_level=security_level,
+                exemptions=wanted[4].model_dump(mode="json"),
                 created_on=write.now,
                 modified_on=write.now,
             )
@@ -84,9 +95,14 @@ class SiteIntents:
         origins: tuple[Origin, ...] | None = None,
         https_redirect: bool | None = None,
         limits: SiteLimits | None = None,
+        security_level: SecurityLevel | Literal["zone"] | None = None,
+        exemptions: Exemptions | None = None,
         confirm: str | None = None,
     ) -> Written[Site]:
-        """Change what is given; None leaves it. ``host`` may be the site's id. Raises NotFound."""
+        """Change what is given; None leaves it. ``host`` may be the site's id. Raises NotFound.
+
+        The security level ``"zone"`` ends the site's own one.
+        """
         with self._context.writing(actor) as write:
             row = _row(write.session, host)
             zone = views.zone(zone_row(write.session, row.zone_id, actor))
@@ -95,15 +111,19 @@ class SiteIntents:
                 "origins": None if origins is None else _checked_origins(write, row.host, origins),
                 "https_redirect": https_redirect,
                 "limits": limits,
+                "exemptions": exemptions,
             }
-            after = before.model_copy(
-                update={name: value for name, value in given.items() if value is not None}
-            )
+            update: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+            if security_level is not None:
+                update["security_level"] = None if security_level == "zone" else security_level
+            after = before.model_copy(update=update)
             if after != before:
                 after = after.model_copy(update={"modified_on": write.now})
                 row.origins = [origin.model_dump(mode="json") for origin in after.origins]
                 row.https_redirect = after.https_redirect
                 row.limits = after.limits.model_dump(mode="json")
+                row.security_level = after.security_level
+                row.exemptions = after.exemptions.model_dump(mode="json")
                 row.modified_on = write.now
                 write.touch(zone, row.host)
             return write.settle(
@@ -143,7 +163,7 @@ def _row(session: Session, host: str) -> SiteRow:
     row = session.get(SiteRow, host)
     row = row or session.scalars(select(SiteRow).where(SiteRow.host == host.lower().rstrip("."))).first()
     if row is None:
-        raise NotFound("no such site", field="host")
+        raise NotFound(f"no such site: {shown(host)}", field="host")
     return row
 
 
@@ -160,7 +180,7 @@ def _zone_for(write: Transaction, host: str, name: str | None, account_id: str |
             raise InvalidInput(f"the zone {nearest.name} answers for {host}", field="zone")
     else:
         row = enclosing_row(session, bare)
-        name = name if row is not None else registrable_domain(host)
+        name = name if row is not None else registrable_domain(host, field="host")
     if row is not None:
         return views.zone(zone_row(session, row.id, write.actor))
     return create_zone(write, name or bare, account_id, ZoneSettings())
@@ -170,6 +190,12 @@ def _checked_origins(write: Transaction, host: str, origins: tuple[Origin, ...])
     """The origins in canonical form. Raises InvalidInput for one that this actor may not name."""
     if not origins:
         raise InvalidInput("a site needs an origin", field="origins")
+    if not any(origin.weight for origin in origins):
+        raise InvalidInput(
+            f"every origin of {host} has weight 0, so none would be given a visitor",
+            field="origins",
+            hint="give at least one a weight from 1 to 256",
+        )
     checked: dict[tuple[str, int], Origin] = {}
     for number, origin in enumerate(origins):
         field = f"origins[{number}].host"

@@ -21,6 +21,7 @@ from rempart.controller.store.tables import AccountRow, TokenRow, ZoneRow
 from rempart.model.accounts import ApiToken, TokenState
 from rempart.model.base import Value
 from rempart.model.errors import InvalidInput, NotFound
+from rempart.model.names import shown
 from rempart.model.permissions import POLICIES_MAX, ZONE, TokenPolicy, check_policy, full_access
 
 TOKENS_MAX = 500
@@ -77,7 +78,7 @@ class TokenIntents:
         secret = _fresh_secret()
         with self._context.writing(actor) as write:
             if write.session.get(AccountRow, account_id) is None or not _may_touch(actor, account_id):
-                raise NotFound("no such account", field="account")
+                raise NotFound(f"no such account: {shown(account_id)}", field="account")
             if expires_on is not None and expires_on <= write.now:
                 raise InvalidInput("lies in the past", field="expires_on")
             _check_window(not_before, expires_on)
@@ -136,7 +137,7 @@ class TokenIntents:
         with self._context.writing(actor) as write:
             row = write.session.get(TokenRow, token_id)
             if row is None or not _may_touch(actor, row.account_id):
-                raise NotFound("no such token", field="token")
+                raise NotFound(f"no such token: {shown(token_id)}", field="token")
             changed = not row.revoked
             row.revoked = True
             return write.settle(
@@ -167,7 +168,7 @@ class TokenIntents:
         with self._context.reading() as session:
             row = session.get(TokenRow, token_id)
             if row is None or row.account_id != account_id or row.revoked:
-                raise NotFound("no such token", field="token")
+                raise NotFound(f"no such token: {shown(token_id)}", field="token")
             return views.token(row)
 
     def list(self, account_id: str | None = None) -> tuple[ApiToken, ...]:
@@ -194,7 +195,7 @@ def _may_touch(actor: Actor, account_id: str) -> bool:
 def _row(write: Transaction, actor: Actor, token_id: str) -> TokenRow:
     row = write.session.get(TokenRow, token_id)
     if row is None or row.revoked or not _may_touch(actor, row.account_id):
-        raise NotFound("no such token", field="token")
+        raise NotFound(f"no such token: {shown(token_id)}", field="token")
     return row
 
 

@@ -115,11 +115,12 @@ class Transaction:
         confirm: str | None = None,
         explicit: bool = False,
         unconditional: bool = False,
+        losses: tuple[str, ...] = (),
         recorded: bool = True,
     ) -> Written[T]:
         """Compile, check and publish. ``unconditional``: the plan needs nobody's confirmation.
 
-        ``account``: whose affair it is, where neither the actor nor the zone tells.
+        ``losses``: what of the owner's goes, in words, so that it must be confirmed however little it is.
         ``recorded``: an audit entry is written even when no item changes. ``account``: whose affair it
         is, where neither actor nor zone tells. Raises NeedsConfirmation.
         """
@@ -128,7 +129,7 @@ class Transaction:
         self.compilation.run(self.surroundings)
         planned = self.compilation.plan()
         if not unconditional:
-            self._check(planned, confirm, explicit)
+            self._check(planned, confirm, explicit, losses)
         revision = self._publish(planned)
         self._write_dependencies()
         if planned or recorded:
@@ -136,8 +137,8 @@ class Transaction:
             self._record(action, subject, owner, zone, revision, planned)
         return Written(value, revision, planned)
 
-    def _check(self, planned: Plan, confirm: str | None, explicit: bool) -> None:
-        reasons = planned.reasons(self._safety, self._before(planned), explicit=explicit)
+    def _check(self, planned: Plan, confirm: str | None, explicit: bool, losses: tuple[str, ...]) -> None:
+        reasons = losses or planned.reasons(self._safety, self._before(planned), explicit=explicit)
         if reasons and confirm != planned.digest:
             raise NeedsConfirmation(
                 "; ".join(reasons), digest=planned.digest, reasons=reasons, summary=planned.summary()

@@ -13,9 +13,10 @@ from rempart.controller.intents.context import Context, Page, check_page, fresh_
 from rempart.controller.intents.transaction import Transaction, Written
 from rempart.controller.intents.zone_filters import ZoneFilter, condition_of, order_of
 from rempart.controller.store import views
-from rempart.controller.store.tables import AccountRow, SiteRow, ZoneRow, reversed_name
+from rempart.controller.store.tables import AccountRow, RecordRow, SiteRow, ZoneRow, reversed_name
+from rempart.model.challenges import SecurityLevel
 from rempart.model.errors import Conflict, InvalidInput, NotFound
-from rempart.model.names import parse_zone_name, registrable_domain
+from rempart.model.names import parse_zone_name, registrable_domain, shown
 from rempart.model.zones import SslMode, Zone, ZoneSettings, ZoneStatus
 
 ZONE_EXISTS = 1061
@@ -52,7 +53,7 @@ class ZoneIntents:
             row = session.get(ZoneRow, id_or_name)
             row = row or session.scalars(select(ZoneRow).where(ZoneRow.name == id_or_name)).first()
             if row is None:
-                raise NotFound("no such zone", field="zone")
+                raise NotFound(f"no such zone: {shown(id_or_name)}", field="zone")
             return views.zone(row)
 
     def enclosing(self, host: str) -> Zone | None:
@@ -123,6 +124,7 @@ class ZoneIntents:
         ssl: SslMode | None = None,
         always_use_https: bool | None = None,
         flatten_all_cnames: bool | None = None,
+        security_level: SecurityLevel | None = None,
         paused: bool | None = None,
         confirm: str | None = None,
     ) -> Written[Zone]:
@@ -132,6 +134,7 @@ class ZoneIntents:
             "ssl": ssl,
             "always_use_https": always_use_https,
             "flatten_all_cnames": flatten_all_cnames,
+            "security_level": security_level,
         }
         update = {name: value for name, value in given.items() if value is not None}
 
@@ -170,18 +173,31 @@ class ZoneIntents:
                 recorded=after != before,
             )
 
-    def delete(self, actor: Actor, zone_id: str, *, confirm: str | None = None) -> Written[Zone]:
-        """Delete the zone with its records and sites."""
+    def delete(
+        self, actor: Actor, zone_id: str, *, confirm: str | None = None, ask: bool = True
+    ) -> Written[Zone]:
+        """Delete the zone with its records and sites.
+
+        A zone that has any must be confirmed. Not ``ask``: the caller's word is the confirmation.
+        """
         with self._context.writing(actor) as write:
             row = zone_row(write.session, zone_id, actor)
             zone = views.zone(row)
+            losses = _contents_in_words(write.session, zone)
             write.drop_zone(zone)
             write.session.delete(row)
             write.session.flush()
             for parent in _parents(write.session, zone.name):
                 write.touch_zone(views.zone(parent))
             return write.settle(
-                zone, "zone.delete", zone.name, zone=zone.name, confirm=confirm, explicit=True
+                zone,
+                "zone.delete",
+                zone.name,
+                zone=zone.name,
+                confirm=confirm,
+                explicit=True,
+                unconditional=not ask,
+                losses=losses,
             )
 
 
@@ -236,6 +252,16 @@ def enclosing_row(session: Session, host: str) -> ZoneRow | None:
     return max(rows, key=lambda row: len(row.name), default=None)
 
 
+def _contents_in_words(session: Session, zone: Zone) -> tuple[str, ...]:
+    """What goes with the zone; nothing when it is empty."""
+    counts = [
+        (session.scalars(select(func.count()).select_from(table).where(table.zone_id == zone.id)).one(), what)
+        for table, what in ((RecordRow, "record"), (SiteRow, "site"))
+    ]
+    there = [f"{count} {what}{'s' if count > 1 else ''}" for count, what in counts if count]
+    return (f"deletes the zone {zone.name} with {' and '.join(there)}",) if there else ()
+
+
 def _touch_edited(write: Transaction, before: Zone, after: Zone) -> None:
     def names_depend_on(zone: Zone) -> tuple[ZoneSettings, bool]:
         return zone.settings.model_copy(update={"dnssec": False}), zone.paused
@@ -251,7 +277,7 @@ def _account_row(session: Session, account_id: str | None) -> AccountRow:
         return session.scalars(select(AccountRow).where(AccountRow.name == DEFAULT_ACCOUNT)).one()
     row = session.get(AccountRow, account_id)
     if row is None:
-        raise NotFound("no such account", field="account")
+        raise NotFound(f"no such account: {shown(account_id)}", field="account")
     return row
 
 

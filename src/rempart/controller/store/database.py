@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
+from rempart.controller.store import epochs
 from rempart.controller.store.migrations import upgrade
 from rempart.controller.store.sealing import Seal
 from rempart.controller.store.tables import CounterRow
@@ -24,6 +26,8 @@ from rempart.model.configuration import Configuration
 from rempart.model.errors import EnvironmentLacks
 
 SQLITE_BUSY_TIMEOUT_MS = 30_000
+
+_log = structlog.get_logger("store")
 
 
 class Store:
@@ -35,6 +39,7 @@ class Store:
         self._engine = _engine(url)
         # One pool, two ways to begin: see _begin_sqlite.
         self._writing_engine = self._engine.execution_options(writes=True)
+        self._newest = 0
         try:
             upgrade(self._engine)
         except DatabaseError as error:
@@ -70,8 +75,26 @@ class Store:
         EnvironmentLacks when the store cannot be used: nothing was written.
         """
         with _told_apart(), Session(self._writing_engine, autoflush=True) as session, session.begin():
-            session.scalars(select(CounterRow).with_for_update()).one()
+            counter = session.scalars(select(CounterRow).with_for_update()).one()
+            newest = self._newest
+            if went_back := counter.revision < newest:
+                _log.warning(
+                    "the store was put back to an earlier state", revision=counter.revision, seen=newest
+                )
+                epochs.begin(session)
             yield session
+            now = counter.revision
+        self._newest = now if went_back else max(self._newest, now)
+
+    @property
+    def newest(self) -> int:
+        """The newest revision this process knows to be committed. Whoever reads an older one in a
+        transaction begun later is looking at another history."""
+        return self._newest
+
+    def saw(self, revision: int) -> None:
+        """Somebody has read this revision."""
+        self._newest = max(self._newest, revision)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 A run of deltas reads rows in the order (revision, key). A row that changes while a node pages through
 moves to the end of that order, so nothing is missed, and the last page's revision is one that the node
 has seen whole. Deletions stay as rows without a body until they are forgotten; a node that was away for
-longer is sent everything, marked ``full``.
+longer is sent everything, marked ``full``, and so is one whose place is not of this store's history.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Select, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from rempart.controller.store import epochs
 from rempart.controller.store.database import Store
 from rempart.controller.store.sealing import Seal
 from rempart.controller.store.tables import CounterRow, PublishedRow
@@ -51,20 +52,56 @@ class Published:
         with self._store.reading() as session:
             return session.scalars(select(CounterRow.revision)).one()
 
-    def delta(self, since: int, cursor: str | None = None, limit: int = DELTA_CHANGES_MAX) -> Delta:
+    def place(self) -> tuple[str, int]:
+        """The epoch and the newest revision, once sure that nobody has put an earlier store in its place."""
+        while True:
+            newest = self._store.newest
+            with self._store.reading() as session:
+                revision = session.scalars(select(CounterRow.revision)).one()
+                epoch = epochs.current(session)
+            if revision >= newest:
+                self._store.saw(revision)
+                return epoch, revision
+            with self._store.writing():
+                pass  # which begins an epoch
+
+    def delta(
+        self,
+        since: int,
+        cursor: str | None = None,
+        limit: int = DELTA_CHANGES_MAX,
+        *,
+        epoch: str | None = None,
+    ) -> Delta:
         """At most ``limit`` changes (and about 16 MiB) after ``since``, oldest first.
 
+        ``epoch`` is the one in which the node came to ``since``; None: one of this history, certainly.
         ``cursor`` is the one of the delta before, when that had ``more``. Raises InvalidInput for any other.
+        A run that another epoch has overtaken ends with a delta that does not fit it.
         """
+        self.place()
         with self._store.reading() as session:
             counter = session.scalars(select(CounterRow)).one()
-            place = _Place.read(cursor) if cursor else _Place.start(since, counter)
+            now = epochs.current(session)
+            place = _Place.read(cursor) if cursor else _Place.start(since, counter, now)
+            if place.epoch != now:
+                return Delta(
+                    from_epoch=epoch or "",
+                    from_revision=since,
+                    epoch=now,
+                    to_revision=counter.revision,
+                    changes=(),
+                )
+            if not cursor and since and epoch is not None and not epochs.includes(session, epoch, since):
+                place.full, place.revision = True, 0
             rows = session.execute(place.rows(limit + 1)).all()
             taken = _bounded([(row.key, row.revision, row.body) for row in rows[:limit]])
             more = len(rows) > len(taken)
             last = taken[-1] if taken else None
             return Delta(
+                from_epoch=epoch or "",
                 from_revision=since,
+                epoch=now,
                 to_revision=counter.revision,
                 more=more,
                 cursor=place.after(last[1], last[0]).text if more and last else None,
@@ -123,9 +160,11 @@ def _bounded(rows: Iterable[tuple[str, int, str | None]]) -> list[tuple[str, int
 class _Place:
     """Where a run of deltas has got to. Its text form is the cursor."""
 
-    __slots__ = ("full", "key", "revision", "started")
+    __slots__ = ("epoch", "full", "key", "revision", "started")
 
-    def __init__(self, *, full: bool, started: int, revision: int, key: str) -> None:
+    def __init__(self, *, epoch: str, full: bool, started: int, revision: int, key: str) -> None:
+        self.epoch = epoch
+        """In which the run began: pages of two histories must not be mixed."""
         self.full = full
         self.started = started
         """Revision at which the run began: deletions after it must be told even in a full run."""
@@ -133,26 +172,28 @@ class _Place:
         self.key = key
 
     @classmethod
-    def start(cls, since: int, counter: CounterRow) -> _Place:
+    def start(cls, since: int, counter: CounterRow, epoch: str) -> _Place:
         full = since == 0 or since < counter.forgotten or since > counter.revision
-        return cls(full=full, started=counter.revision, revision=0 if full else since, key="\U0010ffff")
+        revision = 0 if full else since
+        return cls(epoch=epoch, full=full, started=counter.revision, revision=revision, key="\U0010ffff")
 
     @classmethod
     def read(cls, cursor: str) -> _Place:
         try:
-            mode, started, revision, key = cursor.split(":", 3)
+            mode, epoch, started, revision, key = cursor.split(":", 4)
             if mode not in ("full", "part"):
                 raise ValueError(mode)
-            return cls(full=mode == "full", started=int(started), revision=int(revision), key=key)
+            place = {"started": int(started), "revision": int(revision)}
+            return cls(epoch=epoch, full=mode == "full", key=key, **place)
         except ValueError as error:
             raise InvalidInput("not a cursor of this feed", field="cursor") from error
 
     @property
     def text(self) -> str:
-        return f"{'full' if self.full else 'part'}:{self.started}:{self.revision}:{self.key}"
+        return f"{'full' if self.full else 'part'}:{self.epoch}:{self.started}:{self.revision}:{self.key}"
 
     def after(self, revision: int, key: str) -> _Place:
-        return _Place(full=self.full, started=self.started, revision=revision, key=key)
+        return _Place(epoch=self.epoch, full=self.full, started=self.started, revision=revision, key=key)
 
     def rows(self, limit: int) -> Select[str, int, str | None]:
         row = PublishedRow

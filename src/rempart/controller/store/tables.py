@@ -118,6 +118,8 @@ class SiteRow(Base):
     origins: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     https_redirect: Mapped[bool]
     limits: Mapped[dict[str, Any]] = mapped_column(JSON)
+    security_level: Mapped[str | None]
+    exemptions: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_on: Mapped[datetime] = mapped_column(Instant)
     modified_on: Mapped[datetime] = mapped_column(Instant)
 
@@ -219,6 +221,17 @@ class CounterRow(Base):
     """Deletions up to this revision may be forgotten: who is older than it must be sent everything."""
     surroundings: Mapped[str | None]
     """Digest of the surroundings that everything published was compiled in."""
+
+
+class EpochRow(Base):
+    """A stretch of the store's history: from ``began`` until the next one begins; see ``store.epochs``."""
+
+    __tablename__ = "epochs"
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    id: Mapped[str] = mapped_column(unique=True)
+    began: Mapped[int] = mapped_column(BigInteger)
+    """The revision it began at."""
 
 
 class AuditRow(Base):

@@ -18,6 +18,7 @@ from rempart.controller.store.tables import (
 )
 from rempart.model.accounts import Account, ApiToken
 from rempart.model.certificates import Certificate, CertificateSource
+from rempart.model.challenges import Exemptions, SecurityLevel
 from rempart.model.permissions import TokenPolicy
 from rempart.model.records import Record, RecordFields, RecordType
 from rempart.model.sites import Origin, Site, SiteLimits
@@ -108,6 +109,8 @@ def site(row: SiteRow) -> Site:
         origins=tuple(Origin.model_validate(one) for one in row.origins),
         https_redirect=row.https_redirect,
         limits=SiteLimits.model_validate(row.limits),
+        security_level=None if row.security_level is None else SecurityLevel(row.security_level),
+        exemptions=Exemptions.model_validate(row.exemptions),
         created_on=row.created_on,
         modified_on=row.modified_on,
     )
