@@ -101,7 +101,7 @@ http_port = {free_port()}
 https_port = {free_port()}
 [dns]
 listen = ["{EDGE}"]
-port = {free_port(datagram=True)}
+port = {free_port()}
 [admin]
 port = {free_port()}
 [api]

@@ -45,7 +45,7 @@ def name_server() -> Iterator[DnsSection]:
     if knotd is None:
         pytest.skip("knotd is not installed")
     folder = short_folder()
-    port = free_port(datagram=True)
+    port = free_port()
     (folder / "knot.conf").write_text(CONFIG.format(port=port, folder=folder))
     for zone in ("signed.example", "plain.example"):
         (folder / f"{zone}.zone").write_text(ZONE)
@@ -85,9 +85,7 @@ def test_zone_that_is_not_ours(name_server: DnsSection) -> None:
 
 
 def test_no_name_server() -> None:
-    found = asyncio.run(
-        delegation("a.example", DnsSection(listen=("127.0.0.1",), port=free_port(datagram=True)))
-    )
+    found = asyncio.run(delegation("a.example", DnsSection(listen=("127.0.0.1",), port=free_port())))
     assert "does not answer" in found.problem
 
 

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 import dns.message
 import pytest
 
+from rempart.lab.processes import free_port
 from rempart.snapshot.items import SecondaryItem
 from tests.engines.knot.server import (
     ADDRESS,
     Server,
     eventually,
-    free_port,
     plain_zone,
     rrset_item,
     running_server,

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from rempart.engines.contract import ApplyReport, ItemView, Refusal
+from rempart.lab.processes import free_port
 from rempart.model.configuration import AdminSection, Configuration
 from rempart.model.errors import EnvironmentLacks
 from rempart.node import state_folders
@@ -81,13 +82,6 @@ class FileEngine:
 
     def start(self) -> None:
         self.file.write_bytes(self.boot.read_bytes())
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

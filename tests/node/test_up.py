@@ -22,6 +22,7 @@ import pytest
 import rempart
 from rempart.engines.knot.compile import pid_file
 from rempart.lab.instance import Instance
+from rempart.lab.processes import free_port
 from rempart.node.confinement import is_confined
 from rempart.node.parts import PARTS, read_part, read_parts, supervisor_pid
 from rempart.node.processes import PART_VARIABLE, STATE_VARIABLE
@@ -185,7 +186,7 @@ def _running(file: Path) -> str:
 def test_another_port_in_the_settings_holds_from_the_next_start(instance: Instance) -> None:
     instance.start()
     assert instance.stop() == 0
-    before, after = instance.ports.http, _free_port()
+    before, after = instance.ports.http, free_port()
     text = instance.config_file.read_text().replace(f"http_port = {before}", f"http_port = {after}")
     instance.config_file.write_text(text)
     instance.start()
@@ -193,13 +194,6 @@ def test_another_port_in_the_settings_holds_from_the_next_start(instance: Instan
         pass
     with pytest.raises(OSError), socket.create_connection(("127.0.0.1", before), timeout=5):  # noqa: PT011
         pass
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 # --- as root -----------------------------------------------------------------------------------------

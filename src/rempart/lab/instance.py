@@ -45,9 +45,9 @@ class Ports(Value):
     def free(cls, address: str = "127.0.0.1") -> Ports:
         return cls(
             address=address,
-            http=free_port(address),
-            https=free_port(address),
-            dns=free_port(address, datagram=True),
+            http=free_port(),
+            https=free_port(),
+            dns=free_port(),
             admin=free_port(),
             api=free_port(),
         )

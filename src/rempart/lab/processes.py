@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -69,18 +71,48 @@ def resident_bytes(process: psutil.Process) -> int:
     return total
 
 
-def free_port(address: str = "127.0.0.1", *, datagram: bool = False) -> int:
-    """A port that was free for TCP (and UDP when ``datagram``) a moment ago."""
-    for _ in range(64):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream:
-            stream.bind((address, 0))
-            port: int = stream.getsockname()[1]
-            if not datagram:
-                return port
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as packets, contextlib.suppress(OSError):
-                packets.bind((address, port))
-                return port
+def free_port() -> int:
+    """A port that nothing uses, for TCP and UDP, on any address of IPv4 or IPv6; never the same one twice.
+
+    It is taken from below the ports that the kernel gives to outgoing connections
+    (``ip_local_port_range``): one of those can be taken by anybody's connection, or still be held by one
+    that ended a minute ago, between this look and the moment when a server binds it.
+    """
+    for _ in range(256):
+        port = secrets.choice(_server_ports())
+        if port not in _given and _nothing_has(port):
+            _given.add(port)
+            return port
     raise RempartError("no port is free for both TCP and UDP")
+
+
+_given: set[int] = set()
+
+
+@functools.cache
+def _server_ports() -> range:
+    """Ports for servers on this machine: high, and outside those that connections are given."""
+    try:
+        lowest, highest = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    except OSError:
+        lowest, highest = 32768, 60999
+    below, above = range(10240, lowest), range(highest + 1, 65536)
+    best = max(below, above, key=len)
+    return best if len(best) >= 1024 else range(10240, 65536)
+
+
+def _nothing_has(port: int) -> bool:
+    families = [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")]
+    for family, everywhere in families if socket.has_dualstack_ipv6() else families[:1]:
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            with socket.socket(family, kind) as probe:
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                try:
+                    probe.bind((everywhere, port))
+                except OSError:
+                    return False
+    return True
 
 
 def wait_for_port(address: str, port: int, *, seconds: float = 10.0) -> None:

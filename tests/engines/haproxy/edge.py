@@ -28,6 +28,7 @@ from rempart.engines.contract import ApplyReport, ItemTable
 from rempart.engines.haproxy.control import HAProxyEngine, check_command, command_line
 from rempart.engines.haproxy.names import SYSTEM_AUTHORITIES
 from rempart.lab.leftovers import short_folder
+from rempart.lab.processes import free_port
 from rempart.model.configuration import AdminSection, Configuration, EdgeSection
 from rempart.model.errors import EnvironmentLacks
 from rempart.model.sites import OriginTls, SiteLimits
@@ -35,13 +36,6 @@ from rempart.node.confinement import confined
 from rempart.snapshot.items import CertificateItem, EdgeOrigin, Item, ItemChange, SiteItem
 
 NO_LIMITS = SiteLimits(requests_per_client=0, requests_per_site=0, connections_per_client=0)
-
-
-def free_port(address: str = "127.0.0.1") -> int:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 15.0) -> Any:

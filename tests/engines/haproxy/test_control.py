@@ -17,6 +17,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from rempart.engines.haproxy.control import HAProxyEngine
 from rempart.engines.haproxy.state import EdgeState, Server
+from rempart.lab.processes import free_port
 from rempart.model.errors import EngineRefused, EnvironmentLacks
 from rempart.model.sites import SiteLimits
 from rempart.node.confinement import is_confined
@@ -26,7 +27,6 @@ from tests.engines.haproxy.edge import (
     Origin,
     certificate,
     eventually,
-    free_port,
     issue,
     new_edge,
     origin,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from rempart.lab.processes import free_port
 from rempart.model.sites import OriginTls
 from tests.engines.haproxy.edge import (
     Answer,
@@ -19,7 +20,6 @@ from tests.engines.haproxy.edge import (
     Issued,
     Origin,
     eventually,
-    free_port,
     issue,
     new_edge,
     origin,

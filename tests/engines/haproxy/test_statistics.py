@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rempart.engines.haproxy.statistics import parse_statistics
-from tests.engines.haproxy.edge import Edge, Origin, eventually, free_port, origin, site
+from rempart.lab.processes import free_port
+from tests.engines.haproxy.edge import Edge, Origin, eventually, origin, site
 
 
 def test_counts_by_site_and_origin(edge: Edge, one: Origin) -> None:

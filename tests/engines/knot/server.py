@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +21,7 @@ from rempart.engines.knot.compile import command_line, pid_file
 from rempart.engines.knot.control import KnotEngine
 from rempart.engines.knot.session import ControlSession
 from rempart.lab.leftovers import short_folder
+from rempart.lab.processes import free_port
 from rempart.model.configuration import Configuration, DnsSection
 from rempart.model.records import RRset
 from rempart.node.confinement import confined
@@ -29,20 +29,6 @@ from rempart.snapshot.items import Item, ItemChange, RRsetItem, ZoneItem
 
 ADDRESS = "127.0.0.1"
 PATIENCE_S = 60.0
-
-
-def free_port() -> int:
-    """A port that is free for UDP and TCP on loopback just now."""
-    while True:
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
-        ):
-            tcp.bind((ADDRESS, 0))
-            port: int = tcp.getsockname()[1]
-            with contextlib.suppress(OSError):
-                udp.bind((ADDRESS, port))
-                return port
 
 
 T = TypeVar("T")

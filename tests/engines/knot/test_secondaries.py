@@ -20,8 +20,9 @@ import dns.zone
 import pytest
 
 from rempart.engines.knot.compile import REMOTE_IO_MS
+from rempart.lab.processes import free_port
 from rempart.snapshot.items import Item, SecondaryItem
-from tests.engines.knot.server import ADDRESS, Server, free_port, plain_zone, rrset_item
+from tests.engines.knot.server import ADDRESS, Server, plain_zone, rrset_item
 
 ZONE = "example.org"
 

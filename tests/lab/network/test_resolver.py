@@ -33,7 +33,7 @@ class _Edge(asyncio.DatagramProtocol):
 
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    chosen = free_port(ADDRESS, datagram=True)
+    chosen = free_port()
     monkeypatch.setattr(resolver, "DNS_PORT", chosen)
     loop, ready = asyncio.new_event_loop(), threading.Event()
 

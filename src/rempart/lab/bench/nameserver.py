@@ -64,7 +64,7 @@ def dnsperf(port: int, questions: Path, seconds: int) -> float:
 
 def ours(home: Path, stack: ExitStack) -> tuple[psutil.Process, int]:
     """knotd from our boot files, every module in the path; only the rate limit is too high to bite."""
-    port = free_port(datagram=True)
+    port = free_port()
     config = Configuration(
         state=home, dns=DnsSection(listen=("127.0.0.1",), port=port, rate_limit=100_000_000)
     )
@@ -90,7 +90,7 @@ def ours(home: Path, stack: ExitStack) -> tuple[psutil.Process, int]:
 
 def plain(home: Path, stack: ExitStack) -> tuple[psutil.Process, int]:
     """knotd with one zone file and nothing else."""
-    port = free_port(datagram=True)
+    port = free_port()
     home.mkdir()
     lines = [f"$ORIGIN {ZONE}.", "$TTL 300", "@ SOA ns1 hostmaster 1 3600 600 86400 300", "@ NS ns1"]
     lines += ["ns1 A 192.0.2.53", *(f"{name.split('.')[0]} A {address}" for name, address in addresses())]
