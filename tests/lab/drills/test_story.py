@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from rempart.lab.attacks.contract import Unit
 from rempart.lab.drills import report
 from rempart.lab.drills.contract import ContenderResult, DrillResult, Latency
 from rempart.lab.drills.figures import share
@@ -33,7 +34,8 @@ def result(phase: Phase, goodput: float) -> ContenderResult:
 def line(phase: Phase) -> Timeline:
     return Timeline(
         contender=phase.value, step_s=0.1, goodput=(1.0, None, 0.5), latency_ms=(10.0, None, 50.0),
-        attack_rate=(0.0, 100.0, 100.0), origin_attack_rate=(0.0, 90.0, 80.0), refused=(0, 0, 3),
+        attack_rate=(0.0, 100.0, 100.0), attack_rates={Unit.REQUESTS: (0.0, 100.0, 100.0)},
+        origin_attack_rate=(0.0, 90.0, 80.0), refused=(0, 0, 3),
         edge_packets=(1.0, 2.0, 3.0), edge_cpu=(0.1, 0.2, 0.3), marks=(), attack_begins=0.1,
         attack_ends=0.3,
     )  # fmt: skip

@@ -11,7 +11,7 @@ CONNECTION_FLOOD = Attack(
     name="connection-flood",
     unit=Unit.CONNECTIONS,
     summary="TCP connections that are held open and say nothing, from tens of thousands of addresses",
-    defaults=DialParameters(rate=1_500, sources=Sources.PREFIXES, v6_share=0.2),
+    defaults=DialParameters(rate=5_000, sources=Sources.PREFIXES, v6_share=0.2),
     sender=lambda order: own_sender(order, "connection_flood"),
 )
 

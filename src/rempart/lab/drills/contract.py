@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from rempart.lab.attacks.contract import Unit
 from rempart.lab.figures import Bar
 from rempart.lab.network.world import WorldShape
 from rempart.lab.visitors.contract import Population
@@ -36,6 +37,7 @@ class Metric(StrEnum):
 
     GOODPUT = "goodput"
     LATENCY_P99 = "latency_p99"
+    P99_OVER_CALM = "p99_over_calm"
     TIME_TO_MITIGATE = "time_to_mitigate_s"
     FALSE_POSITIVES = "false_positive_rate"
 
@@ -62,6 +64,8 @@ class Drill(Value):
     calm_s: float = 5.0
     attack_s: float = 15.0
     """What ``--duration`` changes."""
+    least_attack_s: float = 0.0
+    """An attack that is shorter is another one: the scoreboard never asks for less."""
     after_s: float = 3.0
     bars: tuple[BarWanted, ...] = ()
 
@@ -90,7 +94,15 @@ class ContenderResult(Value):
     """Visits that were refused or stuck / all visits."""
     cpu_seconds: float | None
     attack_total: int | None
+    """Units sent. Where waves of several kinds were sent, those of the kind that could reach the origin, so
+    that packets are never added to requests; ``attack_units`` has all."""
     attack_reached_origin: int | None
+    attack_units: dict[Unit, int] | None = None
+    """Units sent, each kind by itself."""
+    calm_p99_ms: float | None = None
+    """What the 99th percentile was before the attack, of the same contender in the same world."""
+    p99_over_calm: float | None = None
+    """``latency_ms.p99`` / ``calm_p99_ms``; None in a drill without attack."""
 
 
 class DrillResult(Value):

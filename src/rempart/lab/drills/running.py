@@ -45,6 +45,7 @@ from rempart.model.errors import EnvironmentLacks, RempartError
 LEAD_S = 2.0
 """From starting visitors and senders to the beginning: they import and plan meanwhile."""
 WATCH_EVERY_S = 0.1
+SENDERS_END_S = 15.0
 OTHERS_SHARE = 0.25
 LATE_S = 0.25
 """When the visitors' own clock was later than this, the lab was too small, and the report says so."""
@@ -72,15 +73,17 @@ def run(
     seed: int,
     attack_s: float | None = None,
     progress: Progress = lambda words, share: None,
+    nobody_is_enough: bool = False,
 ) -> Outcome:
-    """Run a drill. EnvironmentLacks where the lab cannot be built or nobody can take part."""
+    """Run a drill. EnvironmentLacks where the lab cannot be built; or nobody can take part, unless
+    ``nobody_is_enough``."""
     refuse_without_namespaces()
     drill = drill if attack_s is None else drill.model_copy(update={"attack_s": attack_s})
     cores = os.cpu_count() or 1
     require_generators(drill, world(drill.world, seed=seed, run="plan", cores=cores), ORIGINS[drill.origin])
     left_out = left_out_of(drill, contenders)
     present = [contender for contender in contenders if contender.name not in left_out]
-    if not present:
+    if not present and not nobody_is_enough:
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         raise EnvironmentLacks("contenders", f"none of the contenders can take part: {reasons}")
     results: list[ContenderResult] = []
@@ -100,7 +103,7 @@ def run(
         results.append(measures.judge(seen.evidence))
         timelines.append(seen.timeline)
         remarks += [f"{contender.name}: {remark}" for remark in seen.remarks]
-    if not results:
+    if not results and not nobody_is_enough:
         raise RempartError("; ".join(f"{name} {why}" for name, why in left_out.items()))
     document = DrillResult(
         drill=drill.name, seed=seed, contenders=tuple(results), bars=measures.bars(drill.bars, results)
@@ -192,7 +195,9 @@ def rehearse_standing(
             visiting.wait(timeout=visitors.patience_s + 15)
         except psutil.TimeoutExpired:
             raise RempartError(f"visitors did not end:\n{last_words(network.folder)}") from None
-        sent = tuple(sender.read() for sender in senders)
+        # Its last count is written when a sender ends, which on a busy machine is later than it should.
+        psutil.wait_procs([process for _, process in senders], timeout=SENDERS_END_S)
+        sent = tuple(sender.read() for sender, _ in senders)
     truths = tuple(read_truths(visitors.folder))
     if not truths:
         raise RempartError(f"visitors wrote no truth:\n{last_words(network.folder)}")
@@ -201,6 +206,7 @@ def rehearse_standing(
         phases=phases,
         truths=truths,
         sent=sent,
+        units=tuple(ATTACKS[wave.attack].unit for wave in drill.waves),
         origin=tuple(read_log(scene.folder))[before:],
         bots=network.plan.bots,
         cpu_seconds=cpu_between(moments, phases.calm, phases.end),

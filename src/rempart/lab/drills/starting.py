@@ -107,6 +107,7 @@ def edge_scene(network: Network, edge: Edge, origin: OriginScene, folder: Path) 
         folder=made(folder / "edge"),
         host=HOST,
         zone=ZONE,
+        interface=edge.interface,
         v4=edge.v4,
         v6=edge.v6,
         origin_address=origin.address,
@@ -156,15 +157,15 @@ def start_wave(
     number: int,
     seed: int,
     above: Path,
-) -> Sender:
-    """Start a wave's sender; it waits for its moment by itself. It writes in a folder in ``above``."""
+) -> tuple[Sender, psutil.Process]:
+    """Start a wave's sender; it waits for its moment by itself, and ends by itself. It writes in a folder in
+    ``above``."""
     folder = made(above / f"wave-{number}")
     order = order_of(drill, number, seed, network.plan, target, phases, network.bots_gateway, folder)
     (folder / "order.json").write_text(order.model_dump_json())
     sender = ATTACKS[order.attack].sender(order)
     log = above / f"wave-{number}.out"
-    stack.enter_context(network.place(Role.BOTS).running(sender.argv, log=log))
-    return sender
+    return sender, stack.enter_context(network.place(Role.BOTS).running(sender.argv, log=log))
 
 
 def order_of(

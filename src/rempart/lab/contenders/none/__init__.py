@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from rempart.lab.contenders.contract import Contender, EdgeScene, Standing
-from rempart.lab.contenders.writing import lacking, nginx
+from rempart.lab.contenders.writing import lacking, nginx, versions_of
 
 
 @contextlib.contextmanager
@@ -20,4 +20,5 @@ NONE = Contender(
     summary="nginx as a plain reverse proxy, no limits",
     lacks=lacking(("nginx", "nginx-light")),
     start=start,
+    versions=versions_of(("nginx", "-v")),
 )
