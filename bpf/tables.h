@@ -13,6 +13,7 @@
 #define PREFIX_BUCKETS (1u << 18)
 #define PROVEN_SOURCES (1u << 17)
 #define BLOCKED_PREFIXES 2000000
+#define BLOCKED_HOSTS 2000000
 #define ALLOWED_PREFIXES 4096
 #define MARTIAN_PREFIXES 8192
 #define OWN_ADDRESSES 4096
@@ -35,6 +36,7 @@ enum reason {
 	PASS_PROVEN = 7,           /* the ACK that brought a valid cookie back */
 	PASS = 8,                  /* nothing spoke against it */
 	PASS_FRAGMENT = 9,         /* fragments are let through (config) */
+	PASS_SYN_QUEUE = 10,       /* the listener's queue has room: the kernel makes no cookie for this SYN, it keeps it */
 	/* answered from the program (XDP_TX) */
 	TX_SYN_COOKIE = 16,
 	TX_DNS_TRUNCATED = 17,
@@ -91,7 +93,13 @@ struct prefix6 {
 	u8 bytes[16];
 };
 
-/* Value of allow and block tries. */
+/* Key of the table of blocked IPv4 hosts, which is asked before the trie: a trie of a million hosts costs a chain of
+ * cache misses for each packet, this table one or two. */
+struct host4 {
+	u8 bytes[4];
+};
+
+/* Value of allow and block tries, and of the table of hosts. */
 struct listed {
 	u64 until;                 /* now() from which it no longer holds; 0: it does not expire */
 	u64 packets;               /* hits, added to by the program */
@@ -212,6 +220,8 @@ struct rate {
 #define HAS_BLOCKED4 64
 #define HAS_BLOCKED6 128
 #define CAPTURING 256
+#define HAS_BLOCKED_HOSTS4 512
+#define COOKIE_TIMESTAMPS 1024  /* net.ipv4.tcp_timestamps is 2: SYN-ACKs may carry a timestamp (step 8) */
 
 enum when { NEVER = 0, ABOVE_THRESHOLD = 1, ALWAYS = 2 };
 
@@ -221,7 +231,7 @@ struct config {
 	u8 dns_challenge;          /* enum when: sources that are not proven are sent to TCP */
 	u8 dns_slip;               /* of the answers above the limit every how-many-th is truncated; 0: none, 1: all */
 	u8 window_scale;           /* what this kernel will use for a connection that begins with a cookie */
-	u16 mss4, mss6;            /* offered in SYN-ACKs when the kernel names none */
+	u16 mss4, mss6;            /* offered in SYN-ACKs: what we can take (RFC 9293, 3.7.1) */
 	u32 syn_threshold;         /* SYNs in 100 ms above which cookies are made … */
 	u32 dns_threshold;         /* queries in 100 ms above which sources must be proven … */
 	u32 sample_mask;           /* of passed packets, by reason: (packets & mask) == 0; SAMPLE_NONE: none */
@@ -256,3 +266,80 @@ struct sample {
 	struct vector vector;
 	/* captured bytes */
 };
+
+/* --- the maps ------------------------------------------------------------------------------------------------ */
+
+#define TABLE(name, map_type, key_type, value_type, entries)	\
+	struct {						\
+		__uint(type, map_type);				\
+		__uint(max_entries, entries);			\
+		__type(key, key_type);				\
+		__type(value, value_type);			\
+	} name SEC(".maps")
+
+/* Entries are allocated as they come: a trie cannot do otherwise, and a table for two millions would take its memory
+ * on machines that block nobody. */
+#define SPARSE_TABLE(name, map_type, key_type, value_type, entries)	\
+	struct {						\
+		__uint(type, map_type);				\
+		__uint(max_entries, entries);			\
+		__uint(map_flags, BPF_F_NO_PREALLOC);		\
+		__type(key, key_type);				\
+		__type(value, value_type);			\
+	} name SEC(".maps")
+
+TABLE(config, BPF_MAP_TYPE_ARRAY, u32, struct config, 1);
+TABLE(counters, BPF_MAP_TYPE_PERCPU_ARRAY, u32, struct count, REASONS);
+
+SPARSE_TABLE(allowed4, BPF_MAP_TYPE_LPM_TRIE, struct prefix4, struct listed, ALLOWED_PREFIXES);
+SPARSE_TABLE(allowed6, BPF_MAP_TYPE_LPM_TRIE, struct prefix6, struct listed, ALLOWED_PREFIXES);
+SPARSE_TABLE(blocked4_hosts, BPF_MAP_TYPE_HASH, struct host4, struct listed, BLOCKED_HOSTS);
+SPARSE_TABLE(blocked4, BPF_MAP_TYPE_LPM_TRIE, struct prefix4, struct listed, BLOCKED_PREFIXES);
+SPARSE_TABLE(blocked6, BPF_MAP_TYPE_LPM_TRIE, struct prefix6, struct listed, BLOCKED_PREFIXES);
+SPARSE_TABLE(martians4, BPF_MAP_TYPE_LPM_TRIE, struct prefix4, u32, MARTIAN_PREFIXES);
+SPARSE_TABLE(martians6, BPF_MAP_TYPE_LPM_TRIE, struct prefix6, u32, MARTIAN_PREFIXES);
+
+/* Only for its type: clang leaves a struct that is met behind pointers alone as a forward declaration, and libbpf
+ * then cannot tell how large the inner map's value is. */
+struct rule_set no_rules SEC(".bss.unused");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__array(values, struct {
+		__uint(type, BPF_MAP_TYPE_ARRAY);
+		__uint(max_entries, 1);
+		__type(key, u32);
+		__type(value, struct rule_set);
+	});
+} rules SEC(".maps");
+TABLE(rule_counters, BPF_MAP_TYPE_PERCPU_ARRAY, u32, struct count, RULE_SLOTS);
+TABLE(rule_limits, BPF_MAP_TYPE_ARRAY, u32, u64, RULE_SLOTS);
+
+TABLE(addresses, BPF_MAP_TYPE_HASH, struct address, u32, OWN_ADDRESSES);
+TABLE(services, BPF_MAP_TYPE_ARRAY, u32, u32, SERVICES);
+
+TABLE(source_buckets, BPF_MAP_TYPE_ARRAY, u32, u64, SOURCE_BUCKETS);
+TABLE(prefix_buckets, BPF_MAP_TYPE_ARRAY, u32, u64, PREFIX_BUCKETS);
+TABLE(proven, BPF_MAP_TYPE_LRU_HASH, struct source_key, struct proven, PROVEN_SOURCES);
+TABLE(meters, BPF_MAP_TYPE_ARRAY, u32, struct rate, METERS);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} samples SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} captures SEC(".maps");
+TABLE(lost, BPF_MAP_TYPE_PERCPU_ARRAY, u32, u64, 2);
+
+/* Room for the beginning of a DNS message, which the stack has not. */
+#define SCRATCH 1024
+
+struct scratch {
+	u8 bytes[SCRATCH + 64];    /* what is read at an offset under SCRATCH stays inside */
+};
+TABLE(scratch, BPF_MAP_TYPE_PERCPU_ARRAY, u32, struct scratch, 1);
