@@ -41,28 +41,39 @@ INLINE bool is_allowed(struct packet *packet)
 	}
 }
 
+INLINE bool is_blocked4(struct packet *packet, u32 flags)
+{
+	struct listed *entry = NULL;
+	struct prefix4 key;
+
+	source_prefix4(&key, packet);
+	if (flags & HAS_BLOCKED_HOSTS4)
+		entry = bpf_map_lookup_elem(&blocked4_hosts, key.bytes);
+	/* A host is the longest prefix there is: if it stands in its table, expired or not, that decides. */
+	if (!entry && flags & HAS_BLOCKED4)
+		entry = bpf_map_lookup_elem(&blocked4, &key);
+	return hit(entry, packet);
+}
+
+INLINE bool is_blocked6(struct packet *packet, u32 flags)
+{
+	struct listed *entry = NULL, *network;
+	struct prefix6 key;
+
+	source_prefix6(&key, packet);
+	if (flags & HAS_BLOCKED6)
+		entry = bpf_map_lookup_elem(&blocked6, &key);
+	if (flags & HAS_BLOCKED_NETS6 && !(entry && entry->length > 64)) {
+		network = bpf_map_lookup_elem(&blocked6_nets, key.bytes);
+		if (network)
+			entry = network;
+	}
+	return hit(entry, packet);
+}
+
 INLINE bool is_blocked(struct packet *packet, u32 flags)
 {
-	if (packet->vector.family == 4) {
-		struct listed *host;
-		struct prefix4 key;
-
-		source_prefix4(&key, packet);
-		if (flags & HAS_BLOCKED_HOSTS4) {
-			/* A host is the longest prefix there is: what stands here, expired or not, decides. */
-			host = bpf_map_lookup_elem(&blocked4_hosts, key.bytes);
-			if (host)
-				return hit(host, packet);
-		}
-		return flags & HAS_BLOCKED4 && hit(bpf_map_lookup_elem(&blocked4, &key), packet);
-	} else {
-		struct prefix6 key;
-
-		if (!(flags & HAS_BLOCKED6))
-			return false;
-		source_prefix6(&key, packet);
-		return hit(bpf_map_lookup_elem(&blocked6, &key), packet);
-	}
+	return packet->vector.family == 4 ? is_blocked4(packet, flags) : is_blocked6(packet, flags);
 }
 
 INLINE bool is_martian(struct packet *packet)
@@ -101,7 +112,7 @@ INLINE int judge_by_lists(struct packet *packet, u32 flags)
 {
 	if (flags & HAS_ALLOWED && is_allowed(packet))
 		return PASS_ALLOWED;
-	if (flags & (HAS_BLOCKED4 | HAS_BLOCKED6 | HAS_BLOCKED_HOSTS4) && is_blocked(packet, flags))
+	if (flags & (HAS_BLOCKED4 | HAS_BLOCKED6 | HAS_BLOCKED_HOSTS4 | HAS_BLOCKED_NETS6) && is_blocked(packet, flags))
 		return DROP_BLOCKED;
 	if (unlikely(is_neighbour(packet)))
 		return PASS_NEIGHBOUR;

@@ -1,7 +1,7 @@
 /* What is known of the packet in hand. */
 #pragma once
 
-#include "tables.h"
+#include "maps.h"
 
 /* "Nothing decided yet, go on", where otherwise a reason is returned. */
 #define UNDECIDED (-1)
