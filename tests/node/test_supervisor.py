@@ -16,7 +16,7 @@ import pytest
 from rempart.model.configuration import Configuration, StatePaths
 from rempart.model.errors import EnvironmentLacks
 from rempart.node import state_folders
-from rempart.node.parts import PARTS, read_part, read_parts, settings_mark, supervisor_pid
+from rempart.node.parts import NEEDED, read_part, read_parts, settings_mark, supervisor_pid
 from rempart.node.processes import PART_VARIABLE, STATE_VARIABLE
 from rempart.node.supervisor import left_running, remove_stale
 from tests.node.conftest import eventually
@@ -55,7 +55,7 @@ def up(paths: StatePaths) -> dict[str, int]:
     def look() -> dict[str, int]:
         parts = {part.name: part.pid for part in read_parts(paths) if part.up and part.pid}
         begun = all("begun" in log(paths, name) for name in parts)
-        return parts if len(parts) == len(PARTS) and begun else {}
+        return parts if len(parts) == len(NEEDED) and begun else {}
 
     return eventually(look)
 
@@ -94,11 +94,11 @@ def test_a_killed_part_is_back_at_once_and_the_others_stay(begin: Begin, paths: 
     begin()
     boot_files(paths)
     before = up(paths)
-    for name in PARTS:
+    for name in NEEDED:
         os.kill(before[name], signal.SIGKILL)
         another(paths, name, than=before[name])
     after = up(paths)
-    assert all(after[name] != before[name] for name in PARTS)
+    assert all(after[name] != before[name] for name in NEEDED)
     record = read_part(paths, "knot")
     assert record is not None
     assert record.last_exit == "killed by SIGKILL"
@@ -150,7 +150,7 @@ def test_services_of_another_version_are_replaced_and_engines_are_not(
     begin("2")
     eventually(lambda: all(part.version in ("2", "engine") and part.pid for part in read_parts(paths)))
     after = up(paths)
-    assert {name for name in PARTS if after[name] != before[name]} == {"controller", "node", "gate"}
+    assert {name for name in NEEDED if after[name] != before[name]} == {"controller", "node", "gate"}
     eventually(lambda: log(paths, "node").splitlines() == ["begun", "ended by SIGTERM", "begun"])
 
 
@@ -183,7 +183,7 @@ def test_draining_stops_visitors_first_and_leaves_nothing(begin: Begin, paths: S
     assert not any(psutil.pid_exists(pid) for pid in before.values())
     assert log(paths, "haproxy").splitlines() == ["begun", "ended by SIGUSR1"]
     assert log(paths, "knot").splitlines() == ["begun", "ended by SIGTERM"]
-    assert [part.phase for part in read_parts(paths)] == ["stopped"] * len(PARTS)
+    assert [part.phase for part in read_parts(paths)] == ["stopped"] * len(NEEDED)
     words = (paths.root.parent / "supervisor.log").read_text()
     ends = [words.index(f'"part": "{name}", "how": "exit status 0"') for name in ("haproxy", "knot", "node")]
     assert ends == sorted(ends)

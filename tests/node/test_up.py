@@ -24,7 +24,7 @@ from rempart.engines.knot.compile import pid_file
 from rempart.lab.instance import Instance
 from rempart.lab.processes import free_port
 from rempart.node.confinement import is_confined
-from rempart.node.parts import PARTS, read_part, read_parts, supervisor_pid
+from rempart.node.parts import NEEDED, read_part, read_parts, supervisor_pid
 from rempart.node.processes import PART_VARIABLE, STATE_VARIABLE
 from tests.node.conftest import eventually
 
@@ -113,7 +113,7 @@ def test_start_second_start_and_end(instance: Instance) -> None:
     instance.start()
     paths = instance.configuration.paths
     processes = [psutil.Process(part.pid) for part in read_parts(paths)]
-    assert len(processes) == len(PARTS)
+    assert len(processes) == len(NEEDED)
 
     status, words = ended(up(instance))
     assert status == 3
@@ -401,7 +401,9 @@ def test_it_works_without_root_and_says_what_is_off(instance: Instance) -> None:
     with up(instance, *unprivileged, HOME=str(instance.folder)) as process:
         try:
             paths = instance.configuration.paths
-            eventually(lambda: len([part for part in read_parts(paths) if part.up]) == len(PARTS), seconds=30)
+            eventually(
+                lambda: len([part for part in read_parts(paths) if part.up]) == len(NEEDED), seconds=30
+            )
             eventually(lambda: instance.cli("status", check=False).returncode == 0, seconds=30)
             names = {psutil.Process(part.pid).username() for part in read_parts(paths)}
             assert names == {"nobody"}

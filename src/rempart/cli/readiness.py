@@ -19,6 +19,8 @@ from pydantic import ValidationError
 from rempart.controller.admin_api.messages import ControllerStatus
 from rempart.model.configuration import Configuration
 from rempart.node.ports import ListenPoint, listen_points
+from rempart.node.shield.state import NAME as SHIELD_NAME
+from rempart.node.shield.state import STARTING, read_state
 
 LOOK_SECONDS = 0.2
 ASK_SECONDS = 2.0
@@ -32,8 +34,10 @@ def waiting_for(configuration: Configuration) -> tuple[str, ...]:
     status = controller_status(configuration.paths.admin_socket)
     if status is None:
         return ("the controller does not answer",)
+    shield = read_state(configuration.paths)
     return (
         *awaited(status),
+        *((f"the {SHIELD_NAME} is not there yet",) if shield and shield.reason == STARTING else ()),
         *(
             f"nothing listens on {point}"
             for point in listen_points(configuration)
@@ -58,8 +62,9 @@ def awaited(status: ControllerStatus) -> tuple[str, ...]:
     )
 
 
-def ready_line(configuration: Configuration, off: tuple[str, ...]) -> str:
-    """Where what is served, and what is off, on one line for people."""
+def ready_line(configuration: Configuration, off: tuple[str, ...], shield: str = "") -> str:
+    """Where what is served, and what is off, on one line for people. ``shield``: the packet shield's
+    state."""
     edge, dns, api = configuration.edge, configuration.dns, configuration.api
     ports = f"HTTP {edge.http_port}, HTTPS {edge.https_port}"
     if edge.listen == dns.listen:
@@ -67,8 +72,12 @@ def ready_line(configuration: Configuration, off: tuple[str, ...]) -> str:
     else:
         places = f"{ports} on {' and '.join(edge.listen)}, DNS {dns.port} on {' and '.join(dns.listen)}"
     host = f"[{api.listen}]" if ":" in api.listen else api.listen
-    missing = f"; off: {', '.join(words.partition(':')[0] for words in off)}" if off else ""
-    return f"Rempart is ready: {places}, API {host}:{api.port}{missing}"
+    # The shield is said with its reason, where it is on and where it is off.
+    names = [words.partition(":")[0] for words in off]
+    others = [name for name in names if not (shield and name == SHIELD_NAME)]
+    missing = f"; off: {', '.join(others)}" if others else ""
+    said = f"; {SHIELD_NAME}: {shield}" if shield else ""
+    return f"Rempart is ready: {places}, API {host}:{api.port}{said}{missing}"
 
 
 def announce(configuration: Configuration, off: tuple[str, ...], say: Callable[[str], None]) -> None:
@@ -86,6 +95,8 @@ def _watch(configuration: Configuration, off: tuple[str, ...], say: Callable[[st
             say(f"Rempart is not ready yet: {'; '.join(missing)} (logs: {configuration.paths.log})")
         time.sleep(LOOK_SECONDS)
     edge, dns, api = configuration.edge, configuration.dns, configuration.api
+    state = read_state(configuration.paths)
+    shield = state.line if state is not None else ""
     log.info(
         "ready",
         seconds=round(time.monotonic() - began, 1),
@@ -93,9 +104,10 @@ def _watch(configuration: Configuration, off: tuple[str, ...], say: Callable[[st
         https=[f"{one} {edge.https_port}" for one in edge.listen],
         dns=[f"{one} {dns.port}" for one in dns.listen],
         api=f"{api.listen} {api.port}",
+        shield=shield,
         off=[words.partition(":")[0] for words in off],
     )
-    say(ready_line(configuration, off))
+    say(ready_line(configuration, off, shield))
 
 
 def listens(point: ListenPoint) -> bool:

@@ -10,7 +10,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,6 +89,18 @@ def gate(resolved: Path) -> None:
     run(configuration)
 
 
+@service.command()
+@_resolved
+def shield(resolved: Path) -> None:
+    """The packet shield: loads the program, keeps it attached and what it knows current."""
+    configuration = _read(resolved).configuration
+    from rempart.node.shield.service import prepare, run
+
+    prepared = prepare(configuration)
+    _leave_root(configuration.users.shield, keep=prepared.capabilities)
+    run(configuration, prepared)
+
+
 def _read(file: Path) -> Resolved:
     """The configuration as the supervisor completed it."""
     from rempart.node import logs
@@ -98,9 +110,9 @@ def _read(file: Path) -> Resolved:
     return Resolved.model_validate_json(file.read_bytes())
 
 
-def _leave_root(user: str, *, groups: Iterable[str] = ()) -> None:
+def _leave_root(user: str, *, groups: Iterable[str] = (), keep: Sequence[int] = ()) -> None:
     from rempart.node import privileges
 
     if os.geteuid() == 0:
-        privileges.become(user, [privileges.primary_group_id(name) for name in groups])
+        privileges.become(user, [privileges.primary_group_id(name) for name in groups], keep=keep)
     privileges.harden()

@@ -17,7 +17,9 @@ from rempart.controller.reports import ItemRefusal, Lag
 from rempart.model.base import Value
 from rempart.model.configuration import StatePaths
 from rempart.model.errors import RempartError
-from rempart.node.parts import PARTS, PartState, read_parts, supervisor_pid
+from rempart.node.parts import NEEDED, PartState, read_parts, supervisor_pid
+from rempart.node.shield.state import NAME as SHIELD_NAME
+from rempart.node.shield.state import ShieldState, off_words, problem, read_state
 
 NO_CONTROLLER = "the controller is not running"
 SITES_SHOWN = 20
@@ -47,6 +49,8 @@ class Status(Value):
     problems: tuple[str, ...]
     parts: tuple[PartView, ...]
     controller: ControllerStatus | None
+    shield: ShieldState | None
+    """The packet shield, as its part says; None when it was never started here."""
     off: tuple[str, ...]
 
 
@@ -65,7 +69,7 @@ def status(session: Session, as_json: bool) -> None:
         found = never_started(paths)
     else:
         known, words = asked(session)
-        found = judged(parts, known, words, watched=watched)
+        found = judged(parts, known, words, read_state(paths), watched=watched)
     if as_json:
         document(found.model_dump(mode="json"))
     else:
@@ -88,11 +92,16 @@ def asked(session: Session) -> tuple[ControllerStatus | None, str]:
 def never_started(paths: StatePaths) -> Status:
     """Before the first start there is one thing to say."""
     words = f"nothing was ever started on {paths.root}; start it with: rempart up"
-    return Status(ok=False, problems=(words,), parts=(), controller=None, off=())
+    return Status(ok=False, problems=(words,), parts=(), controller=None, shield=None, off=())
 
 
 def judged(
-    parts: tuple[PartState, ...], known: ControllerStatus | None, words: str, *, watched: bool
+    parts: tuple[PartState, ...],
+    known: ControllerStatus | None,
+    words: str,
+    shield: ShieldState | None = None,
+    *,
+    watched: bool,
 ) -> Status:
     """What to make of it. ``watched``: a supervisor runs. Pure."""
     up = {part.name for part in parts if part.up}
@@ -100,9 +109,11 @@ def judged(
         bool(up) and not watched
     )
     if up or watched:
-        problems += [f"{name} is {_phase(parts, name)}" for name in PARTS if name not in up]
+        problems += [f"{name} is {_phase(parts, name)}" for name in NEEDED if name not in up]
     else:
         problems.append("nothing runs; start it with: rempart up")
+    if shield is not None and (up or watched or shield.interfaces) and (fault := problem(shield)):
+        problems.append(fault)
     off: tuple[str, ...] = ()
     if known is None:
         if up or watched or words != NO_CONTROLLER:
@@ -120,12 +131,16 @@ def judged(
             f"{one.host} cannot be resolved: {one.problem}" for one in known.unresolved if not one.addresses
         ]
         problems += [words for node in known.nodes for words in _down(node)]
-        off = tuple(sorted({words for node in known.nodes for words in node.off}))
+        off = tuple(sorted({words for node in known.nodes for words in node.off if not _of_shield(words)}))
+    if shield is not None and (words := off_words(shield)):
+        # From its own file: it is there when the controller is not, and newer than the node's last report.
+        off = (words, *off)
     return Status(
         ok=not problems,
         problems=tuple(problems),
         parts=tuple(_view(part) for part in parts),
         controller=known,
+        shield=shield,
         off=off,
     )
 
@@ -158,8 +173,11 @@ def show(found: Status) -> None:
         for one in known.unresolved:
             if one.addresses:
                 note(f"rempart: warning: {one.host} is served by its last answer: {one.problem}")
+    if found.shield is not None:
+        say(f"{SHIELD_NAME}: {found.shield.line}")
     for words in found.off:
-        say(f"off: {words}")
+        if not _of_shield(words):
+            say(f"off: {words}")
     for problem in found.problems:
         note(f"rempart: {problem}")
 
@@ -188,6 +206,10 @@ def _view(part: PartState) -> PartView:
         version=part.version,
         last_exit=part.last_exit,
     )
+
+
+def _of_shield(words: str) -> bool:
+    return words.startswith(f"{SHIELD_NAME}:")
 
 
 def _phase(parts: tuple[PartState, ...], name: str) -> str:

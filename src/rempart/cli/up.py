@@ -41,8 +41,10 @@ def up(session: Session, config_file: Path | None) -> None:
     """
     from rempart.cli.readiness import announce
     from rempart.node import logs, settings, state_folders
-    from rempart.node.parts import supervisor_pid, take_lock
+    from rempart.node.parts import SHIELD, supervisor_pid, take_lock
     from rempart.node.ports import check_ports
+    from rempart.node.shield import preflight, shutting
+    from rempart.node.shield.state import NAME, STARTING, off_state, write_state
     from rempart.node.supervisor import Supervisor, still_running
 
     configuration = settings.read_configuration(config_file) if config_file else session.configuration
@@ -53,6 +55,9 @@ def up(session: Session, config_file: Path | None) -> None:
         configuration, _open_files(settings.files_wanted(configuration))
     )
     off = (*settings.what_is_off(configuration, is_root=is_root), *((narrowed,) if narrowed else ()))
+    shield = preflight.planned(configuration, is_root=is_root)
+    if not shield.start:
+        off = (f"{NAME}: {shield.reason}", *off)
     owners = state_folders.prepare(configuration, is_root=is_root)
     paths = configuration.paths
     lock = take_lock(paths)
@@ -64,13 +69,19 @@ def up(session: Session, config_file: Path | None) -> None:
             hint="rempart status shows its parts",
         )
     try:
-        check_ports(configuration, still_running(paths))
+        running = still_running(paths)
+        check_ports(configuration, running)
+        if not shield.start:
+            shutting.end(configuration, is_root=is_root)
+            write_state(paths.shield_state, off_state(shield.reason, wanted=shield.wanted))
+        elif SHIELD not in running:
+            write_state(paths.shield_state, off_state(STARTING, wanted=True))
         state_folders.prepare_keys(paths, owners)
         resolved = settings.Resolved(configuration=configuration, off=off)
         file = paths.run / "configuration.json"
         state_folders.write_private(file, resolved.model_dump_json().encode())
-        commands = part_commands(configuration, file, is_root=is_root)
-        for line in summary(configuration, off):
+        commands = part_commands(configuration, file, is_root=is_root, shield=shield.start)
+        for line in summary(configuration, off, shield.interfaces):
             click.echo(line)
         sys.stdout.flush()
         os.chdir("/")
@@ -80,10 +91,12 @@ def up(session: Session, config_file: Path | None) -> None:
         os.close(lock)
 
 
-def part_commands(configuration: Configuration, file: Path, *, is_root: bool) -> Mapping[str, PartCommand]:
-    """How each part is started. ``file``: the complete configuration."""
+def part_commands(
+    configuration: Configuration, file: Path, *, is_root: bool, shield: bool = False
+) -> Mapping[str, PartCommand]:
+    """How each part is started. ``file``: the complete configuration. ``shield``: whether it can run here."""
     from rempart.node.engines import engine_commands
-    from rempart.node.parts import CONTROLLER, GATE, NODE
+    from rempart.node.parts import CONTROLLER, GATE, NODE, SHIELD
     from rempart.node.search_path import closed_folders
     from rempart.node.supervisor import PartCommand
     from rempart.node.versions import version_for
@@ -92,7 +105,11 @@ def part_commands(configuration: Configuration, file: Path, *, is_root: bool) ->
     folders = closed_folders() if is_root else ()
     # -P: whatever lies in the folder that the command was given in is not imported.
     service = (sys.executable, "-P", "-m", "rempart", "service")
+    first = (
+        {SHIELD: PartCommand((*service, "shield", str(file)), ours, search_path=folders)} if shield else {}
+    )
     return {
+        **first,
         CONTROLLER: PartCommand((*service, "controller", str(file)), ours, search_path=folders),
         GATE: PartCommand(
             (*service, "gate", str(file)), ours, configuration.paths.gate_keys, search_path=folders
@@ -102,8 +119,10 @@ def part_commands(configuration: Configuration, file: Path, *, is_root: bool) ->
     }
 
 
-def summary(configuration: Configuration, off: tuple[str, ...]) -> Iterator[str]:
-    """What listens where and what is off, for people."""
+def summary(
+    configuration: Configuration, off: tuple[str, ...], guarded: tuple[str, ...] = ()
+) -> Iterator[str]:
+    """What listens where and what is off, for people. ``guarded``: the packet shield's interfaces."""
     edge, dns, admin, api = configuration.edge, configuration.dns, configuration.admin, configuration.api
     rows = (
         ("HTTP", _places(edge.listen, edge.http_port)),
@@ -117,6 +136,8 @@ def summary(configuration: Configuration, off: tuple[str, ...]) -> Iterator[str]
     yield f"Rempart {rempart.__version__}"
     for name, where in rows:
         yield f"  {name:<8} {where}"
+    if guarded:
+        yield f"  {'shield':<8} packets are looked at on {', '.join(guarded)}"
     for words in off:
         yield f"  {'off':<8} {words}"
 

@@ -85,6 +85,9 @@ class Instance:
             "dns": {"listen": [self.ports.address], "port": self.ports.dns},
             "admin": {"port": self.ports.admin},
             "api": {"port": self.ports.api},
+            # Never to the interfaces of the machine that a test or a measurement happens to run on: whoever
+            # wants it, in a namespace, says so.
+            "shield": {"enabled": False},
         }
         for name, section in (settings or {}).items():
             sections.setdefault(name, {}).update(section)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from rempart.model.base import Value
+from rempart.model.shield_settings import ShieldSection
 
 UNIX_SOCKET_PATH_MAX = 107
 """sizeof(sockaddr_un.sun_path) - 1; see unix(7)."""
+PINS = Path("/sys/fs/bpf/rempart")
+"""Where the packet shield's program and tables are kept by name, one folder for each node."""
 
 
 def _address(text: str) -> str:
@@ -118,6 +123,7 @@ class UsersSection(Value):
     controller: str = "rempart"
     node: str = "rempart-node"
     gate: str = "rempart-gate"
+    shield: str = "rempart-shield"
     haproxy: str = "haproxy"
     knot: str = "knot"
 
@@ -131,6 +137,7 @@ class Configuration(Value):
     dns: DnsSection = DnsSection()
     admin: AdminSection = AdminSection()
     api: ApiSection = ApiSection()
+    shield: ShieldSection = ShieldSection()
     store: StoreSection = StoreSection()
     origins: OriginsSection = OriginsSection()
     safety: SafetySection = SafetySection()
@@ -140,6 +147,13 @@ class Configuration(Value):
     @property
     def paths(self) -> StatePaths:
         return StatePaths(root=self.state)
+
+    @property
+    def shield_pins(self) -> Path:
+        """This node's folder in PINS: its name, and what tells it from others on the same machine."""
+        # The kernel takes no dots in these names.
+        name = re.sub(r"[^a-z0-9-]", "-", self.node_name.lower())[:32]
+        return PINS / f"{name}-{hashlib.sha256(str(self.state).encode()).hexdigest()[:8]}"
 
     @property
     def store_url(self) -> str:
@@ -158,6 +172,7 @@ class StatePaths(Value):
     ``haproxy/``            boot configuration, maps, keys      node:haproxy (750)
     ``knot/``               boot configuration                  node:knot (750)
     ``knot/db/``            journal, DNSSEC keys, timers        knot (700)
+    ``shield/``             lists, rules of the packet shield   root:shield (2770)
     ``run/``                sockets, pid files                  root (755)
     ``run/<part>/``         sockets made by that part           that part (750)
     ``log/``                what the parts print                root (755)
@@ -254,6 +269,16 @@ class StatePaths(Value):
     def gate_socket(self) -> Path:
         """Where HAProxy brings what visitors send to the gate."""
         return self.run / "gate" / "gate.sock"
+
+    @property
+    def shield(self) -> Path:
+        """The packet shield's lists and rules, which outlive the kernel's."""
+        return self.root / "shield"
+
+    @property
+    def shield_state(self) -> Path:
+        """What the packet shield does, and why not, for everybody to read (JSON)."""
+        return self.run / "shield" / "state.json"
 
     @property
     def knot_socket(self) -> Path:

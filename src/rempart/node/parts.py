@@ -18,7 +18,10 @@ from rempart.model.configuration import StatePaths
 from rempart.node.processes import ProcessIdentity, identify, is_alive
 
 CONTROLLER, NODE, GATE, HAPROXY, KNOT = "controller", "node", "gate", "haproxy", "knot"
-PARTS = (CONTROLLER, NODE, GATE, HAPROXY, KNOT)
+SHIELD = "shield"
+NEEDED = (CONTROLLER, NODE, GATE, HAPROXY, KNOT)
+"""What runs always; the packet shield only where it can."""
+PARTS = (SHIELD, *NEEDED)
 """All parts, in the order in which they are started."""
 
 

@@ -16,12 +16,14 @@ from rempart.model.errors import EnvironmentLacks
 
 # linux/prctl.h and linux/capability.h
 PR_SET_DUMPABLE = 4
+PR_SET_KEEPCAPS = 8
 PR_CAPBSET_READ = 23
 PR_CAPBSET_DROP = 24
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 CAPABILITY_VERSION_3 = 0x20080522
+CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF = 12, 38, 39
 SETUP_HINT = "bin/setup makes the users of the parts"
 
 
@@ -53,22 +55,26 @@ def primary_group_id(name: str) -> int:
         raise EnvironmentLacks(f"user {name}", f"there is no user {name}", hint=SETUP_HINT) from error
 
 
-def become(user: str, groups: Sequence[int] = ()) -> None:
-    """Become ``user`` with its own group and ``groups``, without any capability, and never gain one again.
+def become(user: str, groups: Sequence[int] = (), *, keep: Sequence[int] = ()) -> None:
+    """Become ``user`` with its own group and ``groups``, without any capability but those in ``keep``, and
+    never gain one again.
 
     Raises EnvironmentLacks when the user is missing or the kernel refuses a step; the caller must then end.
     """
     uid, gid = user_id(user), primary_group_id(user)
+    kept = sum(1 << capability for capability in set(keep))
     try:
         _drop_bounding_set()
         os.setgroups(sorted({gid, *groups}))
         os.setresgid(gid, gid, gid)
+        if kept:
+            _prctl(PR_SET_KEEPCAPS, 1)
         os.setresuid(uid, uid, uid)
         _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
-        _clear_capabilities()
+        _set_capabilities(kept)
     except OSError as error:
         raise EnvironmentLacks(f"user {user}", f"cannot become {user}: {error.strerror}") from error
-    if os.getresuid() != (uid, uid, uid) or os.getresgid() != (gid, gid, gid) or capabilities():
+    if os.getresuid() != (uid, uid, uid) or os.getresgid() != (gid, gid, gid) or capabilities() != kept:
         raise EnvironmentLacks(f"user {user}", f"could not leave root behind for {user}")
     os.environ.update({"HOME": "/", "USER": user, "LOGNAME": user})
 
@@ -111,10 +117,12 @@ def _drop_bounding_set() -> None:
         capability += 1
 
 
-def _clear_capabilities() -> None:
+def _set_capabilities(mask: int) -> None:
+    """Have these, effective and permitted, and pass none of them on."""
     libc = ctypes.CDLL(None, use_errno=True)
     header = _Header(CAPABILITY_VERSION_3, 0)
-    if libc.capset(ctypes.byref(header), (_Sets * 2)()) != 0:
+    words = [(mask >> shift) & 0xFFFFFFFF for shift in (0, 32)]
+    if libc.capset(ctypes.byref(header), (_Sets * 2)(*((word, word, 0) for word in words))) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 

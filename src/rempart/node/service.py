@@ -34,6 +34,9 @@ from rempart.node.feed_client import FeedClient
 from rempart.node.following import Following, Position, Resync, Step
 from rempart.node.last_good import LastGood
 from rempart.node.parts import read_part, read_parts, settings_mark
+from rempart.node.shield.metrics import shield_metrics
+from rempart.node.shield.state import NAME as SHIELD_NAME
+from rempart.node.shield.state import off_words, read_state
 from rempart.snapshot.feed import SITES_DOWN_MAX, EngineState, NodeReport
 from rempart.snapshot.items import Delta, ItemChange
 
@@ -367,8 +370,15 @@ class NodeService:
             epoch=self._position.epoch,
             items=sum(self._last_good.counts().values()),
             engines=tuple(self._engine_state(seat) for seat in self._seats),
-            off=self._off,
+            off=self._what_is_off(),
         )
+
+    def _what_is_off(self) -> tuple[str, ...]:
+        """What did not run when Rempart was started, and the packet shield as it is now."""
+        state = read_state(self._paths)
+        now = off_words(state) if state is not None else None
+        others = [words for words in self._off if not words.startswith(f"{SHIELD_NAME}:")]
+        return (now, *others) if now else tuple(others)
 
     def _engine_state(self, seat: _Seat) -> EngineState:
         state = seat.state
@@ -394,7 +404,10 @@ class NodeService:
             engines=tuple(self._engine_state(seat) for seat in self._seats),
             engine_revisions=tuple((seat.state.name, seat.state.revision) for seat in self._seats),
             parts=read_parts(self._paths),
-            statistics=tuple(metric for seat in self._seats for metric in seat.statistics),
+            statistics=(
+                *(metric for seat in self._seats for metric in seat.statistics),
+                *shield_metrics(read_state(self._paths)),
+            ),
         )
 
     async def _watch_sites(self, seat: _Seat) -> None:

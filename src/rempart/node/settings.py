@@ -90,8 +90,9 @@ def configuration_from(given: Mapping[str, Any], *, source: str, is_root: bool) 
 
 
 def what_is_off(configuration: Configuration, *, is_root: bool) -> tuple[str, ...]:
-    """Protections and conveniences that do not run like this, each with its reason, for people."""
-    off = ["packet shield: not part of this version, packets are filtered by the kernel's own means only"]
+    """Protections and conveniences that do not run like this, each with its reason, for people. The packet
+    shield says for itself whether it runs (``node/shield/state.py``)."""
+    off = []
     if not is_root:
         off.append(
             "separate users: not started as root, so all parts run as you and can read each other's keys"

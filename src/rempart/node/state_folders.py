@@ -35,17 +35,20 @@ class Owners:
     gate: tuple[int, int]
     haproxy: tuple[int, int]
     knot: tuple[int, int]
+    shield: tuple[int, int]
+    """Root's where there is no such user: the packet shield does not run there."""
 
     @classmethod
     def of(cls, configuration: Configuration, *, is_root: bool) -> Owners:
         """EnvironmentLacks naming the first user that does not exist."""
         if not is_root:
             me = (os.geteuid(), os.getegid())
-            return cls(me, me, me, me, me)
+            return cls(me, me, me, me, me, me)
         users = configuration.users
         return cls(
             *((user_id(name), primary_group_id(name)) for name in (users.controller, users.node)),
             *((user_id(name), primary_group_id(name)) for name in (users.gate, users.haproxy, users.knot)),
+            _if_there(users.shield),
         )
 
 
@@ -77,6 +80,8 @@ def folders(paths: StatePaths, owners: Owners) -> tuple[Folder, ...]:
         Folder(paths.haproxy, node_user, owners.haproxy[1], shared),
         Folder(paths.knot, node_user, owners.knot[1], 0o2750),
         Folder(paths.knot_db, *owners.knot, 0o700),
+        # The operator's command line writes lists and rules here, the part reads them.
+        Folder(paths.shield, root[0], owners.shield[1], 0o2750),
         Folder(paths.log, *root, 0o755),
         Folder(paths.run, *root, 0o755),
         Folder(parts_folder(paths), *root, 0o755),
@@ -85,10 +90,19 @@ def folders(paths: StatePaths, owners: Owners) -> tuple[Folder, ...]:
         Folder(paths.run / "node", node_user, owners.haproxy[1], 0o2750),
         # HAProxy brings visitors to the gate's socket in here.
         Folder(paths.run / "gate", owners.gate[0], owners.haproxy[1], 0o2750),
+        # What the packet shield says about itself, for everybody.
+        Folder(paths.run / "shield", *owners.shield, 0o755),
         # The engines make their sockets as their own users.
         Folder(paths.run / "haproxy", owners.haproxy[0], node_group, 0o2750),
         Folder(paths.run / "knot", *owners.knot, 0o2750),
     )
+
+
+def _if_there(user: str) -> tuple[int, int]:
+    try:
+        return user_id(user), primary_group_id(user)
+    except EnvironmentLacks:
+        return os.geteuid(), os.getegid()
 
 
 def prepare(configuration: Configuration, *, is_root: bool) -> Owners:

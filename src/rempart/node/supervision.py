@@ -48,6 +48,8 @@ class PartRule:
     hurry: tuple[StopStep, ...]
     replace_outdated: bool
     """Replaced when found running in another version. Engines are not: they serve visitors."""
+    hand_over: tuple[StopStep, ...] = ()
+    """How it is told to end when its next process follows at once; empty: as at the end of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,7 @@ def step(state: Supervision, event: Event, now: float) -> tuple[Supervision, tup
             if state.draining or part.phase is not Phase.RUNNING:
                 return state, ()
             # Waiting for visitors would keep new ones out all the while.
-            stopping, instructions = _stopping(part, part.rule.hurry, now)
+            stopping, instructions = _stopping(part, part.rule.hand_over or part.rule.hurry, now)
             return _with(state, stopping), tuple(instructions)
         case Exited():
             return _exited(state, event, now)
@@ -213,7 +215,7 @@ def _found(state: Supervision, event: Found, now: float) -> tuple[Supervision, t
     adopted = replace(part, phase=Phase.RUNNING, since=now, starts=part.starts + 1)
     if event.current or not part.rule.replace_outdated:
         return _with(state, adopted), (Adopt(event.part),)
-    stopping, instructions = _stopping(adopted, part.rule.stop, now)
+    stopping, instructions = _stopping(adopted, part.rule.hand_over or part.rule.stop, now)
     return _with(state, stopping), (Adopt(event.part), *instructions)
 
 

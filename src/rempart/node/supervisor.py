@@ -26,7 +26,18 @@ from rempart.model.errors import EnvironmentLacks
 from rempart.node import processes, supervision
 from rempart.node.confinement import is_confined
 from rempart.node.logs import keep_bounded, last_lines
-from rempart.node.parts import CONTROLLER, GATE, HAPROXY, KNOT, NODE, PARTS, PartState, read_part, write_part
+from rempart.node.parts import (
+    CONTROLLER,
+    GATE,
+    HAPROXY,
+    KNOT,
+    NODE,
+    PARTS,
+    SHIELD,
+    PartState,
+    read_part,
+    write_part,
+)
 from rempart.node.processes import ProcessIdentity
 from rempart.node.state_folders import read_plain
 from rempart.node.supervision import PartRule, Phase, StopStep
@@ -37,7 +48,7 @@ LOG_CHECK_SECONDS = 5.0
 HAPROXY_DRAIN_SECONDS = 25.0
 """What visitors get to finish what they have begun."""
 
-_term, _kill, _usr1 = signal.SIGTERM, signal.SIGKILL, signal.SIGUSR1
+_term, _kill, _usr1, _usr2 = signal.SIGTERM, signal.SIGKILL, signal.SIGUSR1, signal.SIGUSR2
 _last_words = (StopStep(_term, 5.0), StopStep(_kill, 2.0))
 RULES = (
     # The order of draining: visitors first, then the answers that led them here, then those who steer.
@@ -46,6 +57,9 @@ RULES = (
     PartRule(GATE, _last_words, _last_words, True),
     PartRule(NODE, _last_words, _last_words, True),
     PartRule(CONTROLLER, _last_words, _last_words, True),
+    # What it guards is gone by now. SIGUSR2: the program goes on by itself until the next process takes it
+    # over.
+    PartRule(SHIELD, _last_words, _last_words, True, (StopStep(_usr2, 5.0), StopStep(_kill, 2.0))),
 )
 
 
@@ -358,6 +372,7 @@ def _users_of(paths: StatePaths, name: str) -> frozenset[int]:
         GATE: paths.gate_socket.parent,
         HAPROXY: paths.haproxy_socket.parent,
         KNOT: paths.knot_db,
+        SHIELD: paths.shield_state.parent,
     }[name]
     try:
         return frozenset({os.geteuid(), folder.stat(follow_symlinks=False).st_uid})

@@ -18,7 +18,7 @@ def code_version() -> str:
     """Changes with any of our source files, also in a checkout that is worked on."""
     digest = hashlib.sha256()
     package = Path(rempart.__file__).parent
-    for source in sorted(package.rglob("*.py")):
+    for source in sorted((*package.rglob("*.py"), *package.rglob("*.bpf.o"))):
         found = source.stat()
         digest.update(f"{source.relative_to(package)} {found.st_size} {found.st_mtime_ns}\n".encode())
     return f"{rempart.__version__}+{digest.hexdigest()[:12]}"

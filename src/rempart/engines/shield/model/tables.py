@@ -1,0 +1,228 @@
+"""What the packet shield is told: settings, lists, rules, services, and the sockets there are. All frozen.
+
+These are the oracle's own forms of the tables in bpf/tables.h, made for reading: times in nanoseconds, addresses
+as 16 bytes in network order (IPv4 as ::ffff:a.b.c.d), masks and values of rules as one number of 512 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+MAPPED = bytes(10) + b"\xff\xff"
+"""What comes before an IPv4 address where both families share a table (RFC 4291, 2.5.5.2)."""
+
+SAMPLE_NONE = 0xFFFFFFFF
+UDP_SERVICES = 65536
+PROTOCOL_SERVICES = 131072
+SERVED = 1
+SERVED_DNS = 2
+MOST_RULES = 64
+
+
+class Flags:
+    """The bits of `config.flags`."""
+
+    ON = 1
+    DROP_MARTIANS = 2
+    ONLY_SERVED = 4
+    PASS_FRAGMENTS = 8
+    DNS_COOKIES = 16
+    HAS_ALLOWED = 32
+    HAS_BLOCKED4 = 64
+    HAS_BLOCKED6 = 128
+    CAPTURING = 256
+
+
+class When(IntEnum):
+    """When a measure is taken that costs its visitors something."""
+
+    NEVER = 0
+    ABOVE_THRESHOLD = 1
+    ALWAYS = 2
+
+
+class Class(IntEnum):
+    """What is limited by itself (`enum limit_class`)."""
+
+    SYN = 0
+    UDP = 1
+    ICMP = 2
+    DNS = 3
+
+
+class Meter(IntEnum):
+    """What is measured over the whole node (`enum meter`)."""
+
+    SYN = 0
+    DNS = 1
+
+
+class Action(IntEnum):
+    """What a rule does with what it matches."""
+
+    PASS = 0
+    DROP = 1
+    LIMIT = 2
+    SAMPLE = 3
+
+
+class Needs:
+    """The costly fields of the vector that a rule set looks at."""
+
+    OPTIONS = 1
+    QNAME = 2
+    PAYLOAD = 4
+
+
+class Ranged:
+    """Which ranges of a rule are looked at."""
+
+    LENGTH = 1
+    TTL = 2
+    SOURCE_PORT = 4
+    DESTINATION_PORT = 8
+    WINDOW = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`interval` ns a packet, and `depth` ns of packets that may come at once. Interval 0 is no limit."""
+
+    interval: int = 0
+    depth: int = 0
+
+
+NO_LIMIT = Limit()
+NO_LIMITS = (NO_LIMIT,) * len(Class)
+WHOLE16 = (0, 0xFFFF)
+WHOLE8 = (0, 0xFF)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: matches when `vector & mask == value` and every range in `ranged` holds (inclusive)."""
+
+    mask: int
+    value: int
+    action: Action
+    slot: int
+    id: int
+    ranged: int = 0
+    length: tuple[int, int] = WHOLE16
+    source_port: tuple[int, int] = WHOLE16
+    destination_port: tuple[int, int] = WHOLE16
+    window: tuple[int, int] = WHOLE16
+    ttl: tuple[int, int] = WHOLE8
+    sample_mask: int = SAMPLE_NONE
+    limit: Limit = NO_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """Rules in the order in which they are asked."""
+
+    rules: tuple[Rule, ...] = ()
+    needs: int = 0
+    qname_labels: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """A prefix of one family; `network` is the number of its leading `length` bits."""
+
+    length: int
+    network: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prefixes:
+    """A table of prefixes of one family (`bits` 32 or 128) → a number: what an LPM trie holds."""
+
+    bits: int
+    entries: Mapping[Prefix, int] = field(default_factory=dict)
+    lengths: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, bits: int, entries: Iterable[tuple[Prefix, int]]) -> Prefixes:
+        """Of pairs; the last of two for the same prefix holds."""
+        table = dict(entries)
+        return cls(bits, table, tuple(sorted({prefix.length for prefix in table}, reverse=True)))
+
+    def longest(self, address: bytes) -> tuple[Prefix, int] | None:
+        """The longest prefix of an address of 16 bytes, and what stands there."""
+        number = int.from_bytes(address[16 - self.bits // 8 :], "big")
+        for length in self.lengths:
+            prefix = Prefix(length, number >> (self.bits - length))
+            found = self.entries.get(prefix)
+            if found is not None:
+                return prefix, found
+        return None
+
+
+NOTHING4 = Prefixes(32)
+NOTHING6 = Prefixes(128)
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """The sockets of the network namespace. A local address of None is the wildcard of the family."""
+
+    listening: Mapping[tuple[int, bytes | None, int], bool] = field(default_factory=dict)
+    """(family, address, port) of TCP listeners → whether cookies are made (not when the queue is full)."""
+    established: frozenset[tuple[bytes, int, bytes, int]] = frozenset()
+    """(remote address, port, local address, port) of TCP sockets that do not listen, time-wait included."""
+    udp: frozenset[tuple[int, bytes | None, int]] = frozenset()
+
+    def listener(self, family: int, address: bytes, port: int) -> bool | None:
+        """Whether the listener that a SYN would reach makes cookies; None: there is none."""
+        exact = self.listening.get((family, address, port))
+        return exact if exact is not None else self.listening.get((family, None, port))
+
+    def has_udp(self, family: int, address: bytes, port: int) -> bool:
+        """Whether a UDP socket would take a datagram to this address and port."""
+        return (family, address, port) in self.udp or (family, None, port) in self.udp
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """`struct config`; see there for units."""
+
+    flags: int = Flags.ON
+    syn_cookies: When = When.NEVER
+    dns_challenge: When = When.NEVER
+    dns_slip: int = 0
+    window_scale: int = 7
+    mss4: int = 1460
+    mss6: int = 1440
+    syn_threshold: int = 0xFFFFFFFF
+    dns_threshold: int = 0xFFFFFFFF
+    sample_mask: int = SAMPLE_NONE
+    drop_sample_mask: int = SAMPLE_NONE
+    capture_mask: int = SAMPLE_NONE
+    hold: int = 0
+    seed: int = 0
+    proven_for: int = 0
+    wall: int = 0
+    dns_cookie_key: bytes = bytes(16)
+    source: tuple[Limit, ...] = NO_LIMITS
+    prefix: tuple[Limit, ...] = NO_LIMITS
+    proven_syn: Limit = NO_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Everything that decides besides the packet, the time, and what was before."""
+
+    config: Config
+    allowed4: Prefixes = NOTHING4
+    allowed6: Prefixes = NOTHING6
+    blocked4: Prefixes = NOTHING4
+    blocked6: Prefixes = NOTHING6
+    martians4: Prefixes = NOTHING4
+    martians6: Prefixes = NOTHING6
+    rules: RuleSet | None = None
+    addresses: frozenset[bytes] = frozenset()
+    services: Mapping[int, int] = field(default_factory=dict)
+    sockets: Sockets = Sockets()
