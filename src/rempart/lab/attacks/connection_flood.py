@@ -1,5 +1,6 @@
 """Connection flood: TCP connections from tens of thousands of addresses that are opened, and held, and say
-nothing. Each takes a place in every table that it passes."""
+nothing. Each takes a place in every table that it passes, and it is aimed at those: a server that gives up
+silent connections when it needs the place, as nginx does, is not harmed."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ TLS_HANDSHAKE_FLOOD = Attack(
     name="tls-handshake-flood",
     unit=Unit.CONNECTIONS,
     summary="TLS handshakes left off when the edge has signed, from tens of thousands of addresses",
-    defaults=TlsHandshakeFlood(rate=4_000, sources=Sources.PREFIXES, v6_share=0.2, hold_s=0),
+    defaults=TlsHandshakeFlood(rate=6_000, sources=Sources.PREFIXES, v6_share=0.2, hold_s=0),
     sender=lambda order: own_sender(order, "tls_handshake_flood"),
 )
 

@@ -71,7 +71,7 @@ NETWORK = (
     ),
     Drill(
         name="tls-handshake-flood",
-        summary="20,000 bots begin 4,000 TLS handshakes a second and leave when the edge has signed",
+        summary="20,000 bots begin 6,000 TLS handshakes a second and leave when the edge has signed",
         world=_SMALL,
         waves=(Wave(attack="tls-handshake-flood"),),
         bars=MITIGATED,
