@@ -97,7 +97,7 @@ struct listed {
 	u64 packets;               /* hits, added to by the program */
 	u64 bytes;
 	u32 tag;                   /* whose entry it is; the loader's business */
-	u32 reserved;
+	u32 length;                /* of this entry's prefix: a look-up does not say what it found. The loader's business */
 };
 
 /* --- the normalised header vector: what rules look at ------------------------------------------------------ */

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rempart.engines.shield.model.reasons import Reason
-from rempart.engines.shield.model.tables import Limit, Meter, Prefix
+from rempart.engines.shield.layout import Meter, Reason
+from rempart.engines.shield.model.tables import Limit, Prefix
 
 WINDOW = 100_000_000
 """Nanoseconds over which a meter counts."""
