@@ -29,7 +29,7 @@ from rempart.engines.shield.model import dns
 from rempart.engines.shield.model.decision import Decision, Sample
 from rempart.engines.shield.model.hashing import bucket_hashes
 from rempart.engines.shield.model.parse import ACK, FIN, RST, SYN, TCP, UDP, Extras, Packet, parse
-from rempart.engines.shield.model.replies import syn_ack, truncated
+from rempart.engines.shield.model.replies import MSS4, cookie_origin, syn_ack, truncated
 from rempart.engines.shield.model.state import Count, Proven, SourceKey, State, charge_pair, charged
 from rempart.engines.shield.model.tables import Config, Flags, Limit, Prefix, Prefixes, Ranged, Rule, Tables
 from rempart.engines.shield.model.vector import vector
@@ -296,8 +296,8 @@ def _answered_syn(p: _Passage) -> Reason:
         return Reason.PASS
     if not cookies:
         return Reason.DROP_SYN_COOKIE_FAILED
-    p.frame_out, cookie = syn_ack(packet, p.config, p.answer)
-    p.state.cookies.add((*_flow(packet), _number(packet, 4), cookie))
+    p.frame_out, origin = syn_ack(packet, p.config, p.answer)
+    p.state.cookies.add((*_flow(packet), origin))
     return Reason.TX_SYN_COOKIE
 
 
@@ -312,8 +312,9 @@ def _checked_ack(p: _Passage) -> Reason:
         return Reason.PASS
     if sockets.listener(packet.family, packet.destination, packet.destination_port) is None:
         return Reason.DROP_ACK if _service(p) & SERVED else Reason.PASS
-    before = ((_number(packet, 4) - 1) & 0xFFFFFFFF, (_number(packet, 8) - 1) & 0xFFFFFFFF)
-    if (*_flow(packet), *before) not in p.state.cookies:
+    origin = cookie_origin(_number(packet, 8), _number(packet, 4))
+    origins = [(*_flow(packet), (origin - index) & 0xFFFFFFFF) for index in range(len(MSS4))]
+    if p.state.cookies.isdisjoint(origins):
         return Reason.DROP_ACK
     p.state.proven.setdefault(_source_key(packet), Proven(0)).until = p.now + p.config.proven_for
     return Reason.PASS_PROVEN

@@ -1,7 +1,7 @@
 """What the packet shield is told: settings, lists, rules, services, and the sockets there are. All frozen.
 
 These are the oracle's own forms of the tables in bpf/tables.h, made for reading: times in nanoseconds,
-addresses as 16 bytes in network order (IPv4: ::ffff:a.b.c.d), masks and values of rules as one number of 512 bits.
+addresses as 16 bytes in network order (IPv4: ::ffff:a.b.c.d), masks and values of rules as one number.
 """
 
 from __future__ import annotations
