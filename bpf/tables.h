@@ -13,6 +13,7 @@
 #define PREFIX_BUCKETS (1u << 18)
 #define PROVEN_SOURCES (1u << 17)
 #define BLOCKED_PREFIXES 2000000
+#define BLOCKED_HOSTS 2000000     /* and as many networks of IPv6 */
 #define ALLOWED_PREFIXES 4096
 #define MARTIAN_PREFIXES 8192
 #define OWN_ADDRESSES 4096
@@ -35,6 +36,7 @@ enum reason {
 	PASS_PROVEN = 7,           /* the ACK that brought a valid cookie back */
 	PASS = 8,                  /* nothing spoke against it */
 	PASS_FRAGMENT = 9,         /* fragments are let through (config) */
+	PASS_SYN_QUEUE = 10,       /* the listener's queue has room: the kernel makes no cookie for this SYN, it keeps it */
 	/* answered from the program (XDP_TX) */
 	TX_SYN_COOKIE = 16,
 	TX_DNS_TRUNCATED = 17,
@@ -91,13 +93,23 @@ struct prefix6 {
 	u8 bytes[16];
 };
 
-/* Value of allow and block tries. */
+/* Keys of blocked IPv4 hosts (/32) and IPv6 networks of one subscriber (/64), which stand in hash tables beside the
+ * tries: a million of them in a trie cost a chain of cache misses for each packet, in a table one or two. */
+struct host4 {
+	u8 bytes[4];
+};
+
+struct network6 {
+	u8 bytes[8];
+};
+
+/* Value of allow and block lists. */
 struct listed {
 	u64 until;                 /* now() from which it no longer holds; 0: it does not expire */
 	u64 packets;               /* hits, added to by the program */
 	u64 bytes;
 	u32 tag;                   /* whose entry it is; the loader's business */
-	u32 length;                /* of this entry's prefix: a look-up does not say what it found. The loader's business */
+	u32 length;                /* of this entry's prefix: a look-up in a trie does not say what it found */
 };
 
 /* --- the normalised header vector: what rules look at ------------------------------------------------------ */
@@ -212,6 +224,9 @@ struct rate {
 #define HAS_BLOCKED4 64
 #define HAS_BLOCKED6 128
 #define CAPTURING 256
+#define HAS_BLOCKED_HOSTS4 512
+#define HAS_BLOCKED_NETS6 1024
+#define COOKIE_TIMESTAMPS 2048  /* net.ipv4.tcp_timestamps is 2: SYN-ACKs may carry a timestamp (step 8) */
 
 enum when { NEVER = 0, ABOVE_THRESHOLD = 1, ALWAYS = 2 };
 
@@ -221,7 +236,7 @@ struct config {
 	u8 dns_challenge;          /* enum when: sources that are not proven are sent to TCP */
 	u8 dns_slip;               /* of the answers above the limit every how-many-th is truncated; 0: none, 1: all */
 	u8 window_scale;           /* what this kernel will use for a connection that begins with a cookie */
-	u16 mss4, mss6;            /* offered in SYN-ACKs when the kernel names none */
+	u16 mss4, mss6;            /* offered in SYN-ACKs: what we can take (RFC 9293, 3.7.1) */
 	u32 syn_threshold;         /* SYNs in 100 ms above which cookies are made … */
 	u32 dns_threshold;         /* queries in 100 ms above which sources must be proven … */
 	u32 sample_mask;           /* of passed packets, by reason: (packets & mask) == 0; SAMPLE_NONE: none */

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
+from platform import machine
 
 from rempart.engines.shield.libbpf import Object
 
@@ -31,6 +32,7 @@ def binary(source: str) -> bytes:
                 "clang",
                 *("-target", "bpf", "-O2", "-g", "-Wall"),
                 *(f"-I{one}" for one in include),
+                f"-idirafter/usr/include/{machine()}-linux-gnu",
                 *("-c", "program.c", "-o", "program.o"),
             ],
             cwd=path,

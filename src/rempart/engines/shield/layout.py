@@ -19,6 +19,7 @@ SOURCE_BUCKETS = 1 << 20
 PREFIX_BUCKETS = 1 << 18
 PROVEN_SOURCES = 1 << 17
 BLOCKED_PREFIXES = 2_000_000
+BLOCKED_HOSTS = 2_000_000
 ALLOWED_PREFIXES = 4096
 MARTIAN_PREFIXES = 8192
 OWN_ADDRESSES = 4096
@@ -44,6 +45,7 @@ class Reason(IntEnum):
     PASS_PROVEN = 7
     PASS = 8
     PASS_FRAGMENT = 9
+    PASS_SYN_QUEUE = 10
     TX_SYN_COOKIE = 16
     TX_DNS_TRUNCATED = 17
     DROP_ETHERNET = 32
@@ -108,6 +110,7 @@ _TEXTS: Mapping[Reason, str] = {
     Reason.PASS_PROVEN: "brought a valid SYN cookie back",
     Reason.PASS: "nothing spoke against it",
     Reason.PASS_FRAGMENT: "a fragment; they are let through",
+    Reason.PASS_SYN_QUEUE: "a SYN that the listener's queue has room for",
     Reason.TX_SYN_COOKIE: "a SYN, answered with a cookie",
     Reason.TX_DNS_TRUNCATED: "a DNS query, sent to TCP",
     Reason.DROP_ETHERNET: "an Ethernet frame that cannot be",
@@ -200,6 +203,9 @@ class Flag(IntFlag):
     HAS_BLOCKED4 = 64
     HAS_BLOCKED6 = 128
     CAPTURING = 256
+    HAS_BLOCKED_HOSTS4 = 512
+    HAS_BLOCKED_NETS6 = 1024
+    COOKIE_TIMESTAMPS = 2048
 
 
 class When(IntEnum):
@@ -226,6 +232,8 @@ COUNT = _structure(("packets", "u8"), ("bytes", "u8"))
 ADDRESS = _structure(("bytes", "u1", 16))
 PREFIX4 = _structure(("length", "u4"), ("bytes", "u1", 4))
 PREFIX6 = _structure(("length", "u4"), ("bytes", "u1", 16))
+HOST4 = _structure(("bytes", "u1", 4))
+NETWORK6 = _structure(("bytes", "u1", 8))
 LISTED = _structure(("until", "u8"), ("packets", "u8"), ("bytes", "u8"), ("tag", "u4"), ("length", "u4"))
 VECTOR = _structure(
     ("family", "u1"),
@@ -314,6 +322,8 @@ STRUCTURES: Mapping[str, np.dtype[Any]] = {
     "address": ADDRESS,
     "prefix4": PREFIX4,
     "prefix6": PREFIX6,
+    "host4": HOST4,
+    "network6": NETWORK6,
     "listed": LISTED,
     "vector": VECTOR,
     "rule": RULE,
