@@ -119,12 +119,13 @@ def run_drill(
 @_seed
 @click.option(
     "--duration",
-    default=5.0,
+    default=4.0,
     show_default=True,
     type=click.FloatRange(1, 3_600),
     help="Seconds of attack; what comes in pulses has as many as it needs.",
 )
 @click.option("--fresh", is_flag=True, help="Measure anew what was measured before.")
+@click.option("--doubtful", is_flag=True, help="Measure anew what has remarks: the machine was busy, say.")
 @click.option(
     "--folder",
     default=Path("docs"),
@@ -133,7 +134,13 @@ def run_drill(
     help="Where scoreboard.md and its plots are written.",
 )
 def scoreboard(
-    names: tuple[str, ...], against: str | None, seed: int, duration: float, fresh: bool, folder: Path
+    names: tuple[str, ...],
+    against: str | None,
+    seed: int,
+    duration: float,
+    fresh: bool,
+    doubtful: bool,
+    folder: Path,
 ) -> None:
     """Run every drill against every contender and write the page.
 
@@ -152,8 +159,10 @@ def scoreboard(
     ahead = []
     for one in drills:
         known = rows.get(one.name)
-        if known is not None and (names or fresh):
+        if known is not None and (fresh or (names and not doubtful)):
             known = board.without(known, [contender.name for contender in contenders])
+        elif known is not None and doubtful:
+            known = board.without(known, [name for name, turn in known.turns.items() if turn.remarks])
         ahead += [(one, who) for who in board.missing(known, one, contenders, seed)]
     with progress_bar() as progress:
         for number, (one, who) in enumerate(ahead):

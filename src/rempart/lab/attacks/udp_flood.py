@@ -1,6 +1,5 @@
 """UDP flood: datagrams of noise to any port. The edge has nothing to say to them, but must look at each, and
-its kernel offers an ICMP message in return. A processor looks at more of them than a generator here can send:
-in life this flood is aimed at the link."""
+its kernel offers an ICMP message in return."""
 
 from __future__ import annotations
 
