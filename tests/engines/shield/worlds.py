@@ -138,6 +138,9 @@ def _config(random: Random, now: int) -> Config:
         (Flags.HAS_BLOCKED4, 0.5),
         (Flags.HAS_BLOCKED6, 0.5),
         (Flags.CAPTURING, 0.3),
+        (Flags.HAS_BLOCKED_HOSTS4, 0.5),
+        (Flags.HAS_BLOCKED_NETS6, 0.5),
+        (Flags.COOKIE_TIMESTAMPS, 0.8),
     ):
         flags |= flag if random.random() < chance else 0
     masks = (0, 0, 0, 0, 1, 7, SAMPLE_NONE)
