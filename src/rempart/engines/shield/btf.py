@@ -79,6 +79,10 @@ class Types:
             at += 8 * many
         else:
             at += {_INT: 4, _VAR: 4, _DECL_TAG: 4}.get(kind, 0)
+            if kind == _DATASEC:
+                for index in range(many):
+                    type_, offset, _ = struct.unpack_from("=III", raw, at + 12 * index)
+                    fields.append(Field("", type_, offset))
             at += many * {_FUNC_PROTO: 8, _DATASEC: 12, _ENUM64: 12}.get(kind, 0)
         self._types.append(_Type(kind, self._name(name), size, tuple(fields), tuple(values), element, count))
         return at
@@ -103,6 +107,16 @@ class Types:
             for one in self._types
             if one.kind == _STRUCT and one.name
         }
+
+    def variables(self, section: str) -> Mapping[str, tuple[int, int]]:
+        """Global variables of a section such as ``.rodata``: offset and size in bytes."""
+        found = {}
+        for one in self._types:
+            if one.kind == _DATASEC and one.name == section:
+                for field in one.fields:
+                    variable = self._types[field.type]
+                    found[variable.name] = (field.offset, self.size(variable.size_or_type))
+        return found
 
     def enumerations(self) -> Mapping[str, Mapping[str, int]]:
         """Named enumerations."""

@@ -1,7 +1,7 @@
 """What lies in the shield's maps, byte for byte: ``bpf/tables.h`` in Python. Pure.
 
 numpy's structured types, of the C structures' sizes and offsets; a test holds them equal to what the compiler
-says. Numbers are in the host's byte order, addresses and what is in a vector in the network's (arrays of bytes).
+says. Numbers are in the host's byte order, addresses and what is in a vector in the network's (bytes).
 """
 
 from __future__ import annotations
