@@ -90,7 +90,7 @@ def syn_ack(packet: Packet, config: Config, answer: bytes) -> tuple[bytes, int]:
         header = 40
         low = TS_NO_SCALE if said.scale is None else min(said.scale, LARGEST_SCALE)
         low |= TS_SACK if said.sack else 0
-        tsval = int.from_bytes(theirs[28 + 2 : 28 + 6], "big") >> TS_BITS << TS_BITS | low
+        tsval = int.from_bytes(theirs[28:32], "big") >> TS_BITS << TS_BITS | low
         options += b"\x04\x02" if said.sack else b"\x01\x01"
         options += struct.pack("!BBI4s", 8, 10, tsval, said.timestamp)
         options += b"\x01" * 4 if said.scale is None else bytes((1, 3, 3, config.window_scale))
