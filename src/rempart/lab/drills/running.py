@@ -35,7 +35,7 @@ from rempart.lab.drills.starting import (
 )
 from rempart.lab.drills.timeline import Moment, Timeline, timeline
 from rempart.lab.network.making import Network, refuse_without_namespaces
-from rempart.lab.network.world import Edge, world
+from rempart.lab.network.world import Edge, Role, world
 from rempart.lab.origins.catalogue import ORIGINS
 from rempart.lab.origins.contract import Origin, OriginScene, read_log
 from rempart.lab.progress import Progress
@@ -143,9 +143,9 @@ def rehearse(
         start_resolver(stack, network)
         scene = start_origin(stack, network, origin)
         progress("it starts", 0.02)
-        standing = start_contender(stack, network, contender, scene)
-        target = target_of(plan, origin)
-        wait_until_served(plan, target, standing.authority)
+        with network.quota_lifted(Role.EDGE):
+            standing = start_contender(stack, network, contender, scene)
+            wait_until_served(plan, target_of(plan, origin), standing.authority)
         return rehearse_standing(
             drill, contender, network, origin, scene, standing, seed=seed, progress=progress
         )
