@@ -45,10 +45,17 @@ class Owners:
             me = (os.geteuid(), os.getegid())
             return cls(me, me, me, me, me, me)
         users = configuration.users
+
+        def of(name: str) -> tuple[int, int]:
+            return user_id(name), primary_group_id(name)
+
         return cls(
-            *((user_id(name), primary_group_id(name)) for name in (users.controller, users.node)),
-            *((user_id(name), primary_group_id(name)) for name in (users.gate, users.haproxy, users.knot)),
-            _if_there(users.shield),
+            controller=of(users.controller),
+            node=of(users.node),
+            gate=of(users.gate),
+            haproxy=of(users.haproxy),
+            knot=of(users.knot),
+            shield=_if_there(users.shield),
         )
 
 
