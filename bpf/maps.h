@@ -71,10 +71,17 @@ struct {
 } captures SEC(".maps");
 TABLE(lost, BPF_MAP_TYPE_PERCPU_ARRAY, u32, u64, 2);
 
-/* Room for the beginning of a DNS message, which the stack has not. */
+/* Room for the beginning of a DNS message, which the stack has not, and for walks through it: of what is in a map the
+ * verifier remembers nothing, so that one round of a walk is to it like every other. */
 #define SCRATCH 1024
+#define QNAME_LABELS 32        /* names with more labels get no hash */
 
 struct scratch {
 	u8 bytes[SCRATCH + 64];    /* what is read at an offset under SCRATCH stays inside */
+	u32 at, end;               /* the walk is at this offset, and must not come to that one */
+	u32 labels;                /* of a name, so far */
+	u32 found;                 /* what the walk was for: a name's end, an option */
+	u32 hash;
+	u8 starts[QNAME_LABELS];   /* of a name's first labels, counted from its beginning */
 };
 TABLE(scratch, BPF_MAP_TYPE_PERCPU_ARRAY, u32, struct scratch, 1);

@@ -6,8 +6,7 @@
 #define DNS_HEADER 12
 #define NAME_BYTES 255
 #define NAME_LABELS 128
-#define QNAME_LABELS 32        /* names with more labels get no hash */
-#define QNAME_SUFFIX 64        /* and of long suffixes only so many last bytes are hashed */
+#define QNAME_SUFFIX 64        /* of long suffixes only so many last bytes are hashed */
 
 INLINE struct scratch *scratchpad(void)
 {
@@ -16,62 +15,57 @@ INLINE struct scratch *scratchpad(void)
 	return bpf_map_lookup_elem(&scratch, &zero);
 }
 
-struct name_walk {
-	struct scratch *from;
-	u32 at;                    /* of the next length byte, in the scratchpad */
-	u32 end;                   /* bytes that are in it */
-	u32 labels;
-	u32 whole;                 /* the root was reached; `at` is behind it */
-	u8 starts[QNAME_LABELS];   /* of the first labels, counted from the beginning of the name */
+/* bpf_loop hands over only what is on the stack: a pointer to the scratchpad. */
+struct walk {
+	struct scratch *in;
 };
 
-static long walk_label(u32 i, struct name_walk *walk)
+static long walk_label(u32 i, struct walk *walk)
 {
-	u32 at = walk->at;
+	struct scratch *name = walk->in;
+	u32 at = name->at;
 	u8 length;
 
-	if (at >= walk->end || at >= SCRATCH)
+	if (at >= name->end || at >= SCRATCH)
 		return 1;
-	length = walk->from->bytes[at];
+	length = name->bytes[at];
 	if (length > 63)
 		return 1;
 	if (length == 0) {
-		walk->at = at + 1;
-		walk->whole = at + 1 - DNS_HEADER <= NAME_BYTES;
+		name->found = at + 1 - DNS_HEADER <= NAME_BYTES ? at + 1 : 0;
 		return 1;
 	}
 	if (i < QNAME_LABELS)
-		walk->starts[i] = (u8)(at - DNS_HEADER);
-	walk->labels = i + 1;
-	walk->at = at + 1 + length;
+		name->starts[i] = (u8)(at - DNS_HEADER);
+	name->labels = i + 1;
+	name->at = at + 1 + length;
 	return 0;
 }
 
-/* Walks the name that begins behind the header of the message in the scratchpad. */
-INLINE bool walk_name(struct name_walk *walk)
+/* Walks the name behind the header of the message in the scratchpad; the offset behind it, or 0 when it is none. */
+INLINE u32 walk_name(struct scratch *message)
 {
-	walk->at = DNS_HEADER;
-	bpf_loop(NAME_LABELS, walk_label, walk, 0);
-	return walk->whole;
+	struct walk walk = { .in = message };
+
+	message->at = DNS_HEADER;
+	message->labels = 0;
+	message->found = 0;
+	bpf_loop(NAME_LABELS, walk_label, &walk, 0);
+	return message->found;
 }
 
-struct suffix_hash {
-	struct scratch *from;
-	u32 at, end;
-	u32 hash;
-};
-
-static long hash_byte(u32 i, struct suffix_hash *suffix)
+static long hash_byte(u32 i, struct walk *walk)
 {
-	u32 at = suffix->at + i;
+	struct scratch *name = walk->in;
+	u32 at = name->at + i;
 	u8 byte;
 
-	if (at >= suffix->end || at >= SCRATCH)
+	if (at >= name->end || at >= SCRATCH)
 		return 1;
-	byte = suffix->from->bytes[at];
+	byte = name->bytes[at];
 	if (byte >= 'A' && byte <= 'Z')
 		byte |= 0x20;
-	suffix->hash = fnv(suffix->hash, byte);
+	name->hash = fnv(name->hash, byte);
 	return 0;
 }
 
@@ -83,31 +77,31 @@ INLINE u32 load_payload(struct xdp_md *ctx, struct packet *packet, struct scratc
 	length = min(length, most);
 	barrier_var(length);
 	if (length < 1 || length > SCRATCH || bpf_xdp_load_bytes(ctx, packet->payload, into->bytes, length))
-		return 0;
+		length = 0;
+	into->end = length;
 	return length;
 }
 
 /* FNV-1a over the last `labels` labels of the first question's name; 0 when there is no such name. */
 GLOBAL int hash_qname(struct xdp_md *ctx, struct packet *packet, u32 labels)
 {
-	struct scratch *bytes = scratchpad();
-	struct name_walk walk = { .from = bytes };
-	struct suffix_hash suffix = { .from = bytes, .hash = FNV_BASIS };
-	u32 first, length;
+	struct scratch *name = scratchpad();
+	struct walk walk = { .in = name };
+	u32 behind, first, at;
 
-	if (!packet || !bytes)
+	if (!packet || !name)
 		return 0;
-	walk.end = load_payload(ctx, packet, bytes, DNS_HEADER + NAME_BYTES);
-	if (!walk_name(&walk) || walk.labels > QNAME_LABELS)
+	load_payload(ctx, packet, name, DNS_HEADER + NAME_BYTES);
+	behind = walk_name(name);
+	if (!behind || name->labels > QNAME_LABELS)
 		return 0;
-	suffix.end = walk.at - 1;
-	first = walk.labels > labels ? walk.labels - labels : 0;
-	if (walk.labels && first < QNAME_LABELS) {
-		suffix.at = DNS_HEADER + walk.starts[first];
-		length = suffix.end - suffix.at;
-		if (length > QNAME_SUFFIX)
-			suffix.at = suffix.end - QNAME_SUFFIX;
-		bpf_loop(QNAME_SUFFIX, hash_byte, &suffix, 0);
+	name->hash = FNV_BASIS;
+	name->end = behind - 1;
+	first = name->labels > labels ? name->labels - labels : 0;
+	if (name->labels && first < QNAME_LABELS) {
+		at = DNS_HEADER + name->starts[first];
+		name->at = name->end - at > QNAME_SUFFIX ? name->end - QNAME_SUFFIX : at;
+		bpf_loop(QNAME_SUFFIX, hash_byte, &walk, 0);
 	}
-	return (int)suffix.hash;
+	return (int)name->hash;
 }

@@ -15,7 +15,7 @@ int shield(struct xdp_md *ctx)
 	if (!config)
 		return XDP_PASS;
 	packet.frame = (u32)(ctx->data_end - ctx->data);
-	reason = judge(ctx, &packet, config->flags);
+	reason = judge(ctx, &packet, config);
 	conclude(ctx, &packet, (u32)reason, config);
-	return verdict_of((u32)reason);
+	return carry_out(ctx, &packet, (u32)reason);
 }

@@ -1,6 +1,8 @@
 /* The steps of docs/shield.md, one after the other. */
 #pragma once
 
+#include "cookies.h"
+#include "dns.h"
 #include "limits.h"
 #include "lists.h"
 #include "parse.h"
@@ -8,50 +10,51 @@
 #include "sample.h"
 #include "served.h"
 
-INLINE int judge_tcp(struct xdp_md *ctx, struct packet *packet)
+INLINE int judge_tcp(struct xdp_md *ctx, struct packet *packet, const struct config *config, u32 service)
 {
-	bool syn = (packet->vector.tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	u8 flags = packet->vector.tcp_flags;
 	int reason;
 
-	if (syn) {
+	if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
 		reason = judge_by_limits(packet, LIMIT_SYN);
 		if (reason != UNDECIDED)
 			return reason;
+		count_in_meter(packet, config, METER_SYN, config->syn_threshold);
+		return cookies_are_made(packet, config) ? judge_syn(ctx, packet) : PASS;
 	}
+	if ((flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_ACK && cookies_are_made(packet, config))
+		return judge_ack(ctx, packet, service);
 	return PASS;
 }
 
-INLINE int judge_udp(struct xdp_md *ctx, struct packet *packet, u32 service)
+INLINE int judge_class(struct packet *packet, u32 class)
 {
-	int reason;
+	int reason = judge_by_limits(packet, class);
 
-	reason = judge_by_limits(packet, LIMIT_UDP);
 	return reason == UNDECIDED ? PASS : reason;
 }
 
-INLINE int judge_ours(struct xdp_md *ctx, struct packet *packet, u32 flags)
+INLINE int judge_ours(struct xdp_md *ctx, struct packet *packet, const struct config *config)
 {
-	u32 service;
-	int reason;
+	u32 flags = config->flags, service;
 
 	if (is_fragment(packet))
 		return flags & PASS_FRAGMENTS ? PASS_FRAGMENT : DROP_FRAGMENT;
-	if (is_icmp(packet)) {
-		reason = judge_by_limits(packet, LIMIT_ICMP);
-		return reason == UNDECIDED ? PASS : reason;
-	}
+	if (is_icmp(packet))
+		return judge_class(packet, LIMIT_ICMP);
 	service = service_flags(packet);
 	if (flags & ONLY_SERVED && !(service & SERVED))
 		return judge_unserved(ctx, packet);
 	if (packet->vector.protocol == IPPROTO_TCP)
-		return judge_tcp(ctx, packet);
+		return judge_tcp(ctx, packet, config, service);
 	if (packet->vector.protocol == IPPROTO_UDP)
-		return judge_udp(ctx, packet, service);
+		return service & SERVED_DNS ? judge_dns(ctx, packet) : judge_class(packet, LIMIT_UDP);
 	return PASS;
 }
 
-INLINE int judge(struct xdp_md *ctx, struct packet *packet, u32 flags)
+INLINE int judge(struct xdp_md *ctx, struct packet *packet, const struct config *config)
 {
+	u32 flags = config->flags;
 	int reason;
 
 	if (unlikely(!(flags & ON)))
@@ -67,7 +70,7 @@ INLINE int judge(struct xdp_md *ctx, struct packet *packet, u32 flags)
 		return reason;
 	if (!is_ours(packet))
 		return PASS_NOT_OURS;
-	return judge_ours(ctx, packet, flags);
+	return judge_ours(ctx, packet, config);
 }
 
 /* Counts the packet, and samples it when it is its turn. */
@@ -83,4 +86,14 @@ INLINE void conclude(struct xdp_md *ctx, struct packet *packet, u32 reason, cons
 		take_sample(ctx, packet, reason, packet->rule);
 	if (unlikely(config->flags & CAPTURING && is_sampled(count->packets, config->capture_mask)))
 		take_capture(ctx, packet, reason, packet->rule);
+}
+
+/* Makes the answer out of the frame, after everything was told about the frame as it came. */
+INLINE u8 carry_out(struct xdp_md *ctx, struct packet *packet, u32 reason)
+{
+	if (unlikely(reason == TX_SYN_COOKIE))
+		return answer_syn(ctx, packet) ? XDP_DROP : XDP_TX;
+	if (unlikely(reason == TX_DNS_TRUNCATED))
+		return answer_dns(ctx, packet) ? XDP_DROP : XDP_TX;
+	return verdict_of(reason);
 }

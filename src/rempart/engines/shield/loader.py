@@ -1,7 +1,7 @@
 """The packet program in the kernel: load, attach, pin, and take over what an earlier loader has left.
 
-Everything that must outlive us is pinned in one folder of the bpf file system, and a loader that finds it there
-goes on with it: a packet is never judged by nothing because a process was killed. What is in the folder:
+What must outlive us is pinned in one folder of the bpf file system, and a loader that finds it goes on with
+it: a packet is never judged by nothing because a process was killed. What is in the folder:
 
     NAME            each map, by its name in the program
     program         what is attached
@@ -36,6 +36,7 @@ from rempart.model.errors import Conflict, EnvironmentLacks, NotFound
 PROGRAM = "shield"
 LOCK_SECONDS = 10.0
 _STAMP, _NEXT, _LINK = "loader", "next-", "link-"
+OBJECT = Path(__file__).with_name("shield.bpf.o")
 _DRIVER_CANNOT = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOMEM, errno.ERANGE, 524})
 """What drivers answer when they have no XDP, or not with this MTU or this many queues."""
 
@@ -191,11 +192,11 @@ class Shield:
 
 
 def load(data: bytes, folder: Path | None, constants: Mapping[str, int] | None = None) -> Shield:
-    """Have the program of the object ``data`` in the kernel, with what an earlier one has left in ``folder``.
+    """Have the program of the object ``data`` in the kernel, with what another has left in ``folder``.
 
-    With the same object and constants the pinned program is adopted and nothing is loaded. Otherwise the new one
-    is loaded, uses every pinned map whose layout is the same, and takes the old one's place on every interface
-    without a packet in between. ``folder`` None: nothing is pinned and all of it ends with this process.
+    With the same object and constants the pinned program is adopted and nothing is loaded. Otherwise the new
+    one is loaded, uses every pinned map whose layout is the same, and takes the old one's place everywhere,
+    with no packet in between. ``folder`` None: nothing is pinned and all of it ends with this process.
     ``constants``: read-only data of the program by name, for example ``{"frozen_clock": 1}``.
 
     Raises EnvironmentLacks (libbpf1, CAP_BPF, kernel, bpffs), EngineRefused (BrokenObject, VerifierRefused,
@@ -213,6 +214,18 @@ def load(data: bytes, folder: Path | None, constants: Mapping[str, int] | None =
             with contextlib.suppress(FileNotFoundError):
                 return _adopt(folder)
         return _load(data, folder, constants, stamp)
+
+
+def compiled() -> bytes:
+    """The compiled packet program that Rempart comes with. Raises EnvironmentLacks."""
+    try:
+        return OBJECT.read_bytes()
+    except OSError as error:
+        raise EnvironmentLacks(
+            "packet program",
+            f"{OBJECT} cannot be read: {error.strerror}",
+            hint="bin/setup compiles it; a wheel brings it along",
+        ) from None
 
 
 def adopt(folder: Path) -> Shield:
@@ -309,7 +322,11 @@ def _load(data: bytes, folder: Path | None, constants: Mapping[str, int], stamp:
             {name: one.open() for name, one in found.maps.items() if one.internal} if folder is None else {}
         )
     changed = sorted(set(before) - set(kept))
-    notes = tuple(_migrate(name, before[name], maps[name], types, definitions[name]) for name in changed)
+    notes = tuple(
+        _migrate(name, before[name], maps[name], types, definitions[name])
+        for name in changed
+        if before[name].next_key(None) is not None
+    )
     if folder is not None:
         _put_in_place(folder, program, {name: one for name, one in maps.items() if name not in kept}, stamp)
         for path in folder.iterdir():

@@ -5,10 +5,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from rempart.engines.shield.model.reasons import Reason, Verdict
-
-SNAP = 128
-CAPTURE_SNAP = 1536
+from rempart.engines.shield.layout import Reason, Verdict
 
 _SAMPLE = struct.Struct("<QIIHBBI64s")
 

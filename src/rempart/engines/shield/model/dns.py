@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rempart.engines.shield.layout import Reason
 from rempart.engines.shield.model.hashing import siphash24
-from rempart.engines.shield.model.reasons import Reason
 
 HEADER = 12
 QUERY, NOTIFY, UPDATE = 0, 4, 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from struct import Struct
 
-from rempart.engines.shield.model.reasons import Reason
+from rempart.engines.shield.layout import Reason
 from rempart.engines.shield.model.tables import MAPPED
 
 IPV4, IPV6, VLAN, SERVICE_VLAN = 0x0800, 0x86DD, 0x8100, 0x88A8

@@ -60,8 +60,18 @@ def syn_options(options: bytes) -> SynOptions:
     return SynOptions(mss, scale, sack, timestamp)
 
 
+def cookie_origin(cookie: int, sequence: int) -> int:
+    """What is left of a cookie without the SYN's sequence number.
+
+    A cookie is a hash of the addresses and the minute, plus the sequence number, plus the index of an MSS
+    (Linux, secure_tcp_syn_cookie). So an ACK whose two numbers are wrong by the same is right, and one that is
+    wrong by little names another MSS.
+    """
+    return (cookie - sequence) & 0xFFFFFFFF
+
+
 def syn_ack(packet: Packet, config: Config, answer: bytes) -> tuple[bytes, int]:
-    """The SYN-ACK to a SYN, and its cookie.
+    """The SYN-ACK to a SYN, and the origin of its cookie, with the index of the MSS taken off.
 
     The cookie and the upper 26 bits of the timestamp are the kernel's: they are taken from `answer`, the
     frame that the program made; everything else is computed here.
@@ -96,7 +106,8 @@ def syn_ack(packet: Packet, config: Config, answer: bytes) -> tuple[bytes, int]:
         0,
         0,
     )
-    return _turned(packet, TCP, tcp + options, 16), cookie
+    origin = cookie_origin(cookie, sequence) - table.index(mss)
+    return _turned(packet, TCP, tcp + options, 16), origin & 0xFFFFFFFF
 
 
 def truncated(packet: Packet, question_end: int) -> bytes:

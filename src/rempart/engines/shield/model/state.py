@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rempart.engines.shield.model.reasons import Reason
-from rempart.engines.shield.model.tables import Limit, Meter, Prefix
+from rempart.engines.shield.layout import Meter, Reason
+from rempart.engines.shield.model.tables import Limit, Prefix
 
 WINDOW = 100_000_000
 """Nanoseconds over which a meter counts."""
@@ -53,8 +53,8 @@ class Proven:
 SourceKey = tuple[int, int]
 """An address (or the first 64 bits of one) as a number, and 4 or 6; 16 more for its prefix."""
 
-Cookie = tuple[bytes, int, bytes, int, int, int]
-"""Source, port, destination, port, the SYN's sequence number, the cookie: what a kernel knows in an ACK."""
+Cookie = tuple[bytes, int, bytes, int, int]
+"""Source, port, destination, port, and `replies.cookie_origin`: what the kernel finds in an ACK again."""
 
 
 @dataclass(slots=True)

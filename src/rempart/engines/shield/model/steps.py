@@ -8,48 +8,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rempart.engines.shield.model import dns
-from rempart.engines.shield.model.decision import CAPTURE_SNAP, SNAP, Decision, Sample
-from rempart.engines.shield.model.hashing import bucket_hashes
-from rempart.engines.shield.model.parse import ACK, FIN, RST, SYN, TCP, UDP, Extras, Packet, parse
-from rempart.engines.shield.model.reasons import Reason, Verdict
-from rempart.engines.shield.model.replies import syn_ack, truncated
-from rempart.engines.shield.model.state import Count, Proven, SourceKey, State, charge_pair, charged
-from rempart.engines.shield.model.tables import (
-    MOST_RULES,
+from rempart.engines.shield.layout import (
+    CAPTURE_SNAP,
+    PREFIX_BUCKETS,
     PROTOCOL_SERVICES,
+    RULES,
     SAMPLE_NONE,
-    SERVED,
-    SERVED_DNS,
+    SNAP,
+    SOURCE_BUCKETS,
     UDP_SERVICES,
-    Action,
-    Class,
-    Config,
-    Flags,
-    Limit,
+    LimitClass,
     Meter,
-    Prefix,
-    Prefixes,
-    Ranged,
-    Rule,
-    Tables,
+    Reason,
+    RuleAction,
+    Served,
+    Verdict,
     When,
 )
+from rempart.engines.shield.model import dns
+from rempart.engines.shield.model.decision import Decision, Sample
+from rempart.engines.shield.model.hashing import bucket_hashes
+from rempart.engines.shield.model.parse import ACK, FIN, RST, SYN, TCP, UDP, Extras, Packet, parse
+from rempart.engines.shield.model.replies import MSS4, cookie_origin, syn_ack, truncated
+from rempart.engines.shield.model.state import Count, Proven, SourceKey, State, charge_pair, charged
+from rempart.engines.shield.model.tables import Config, Flags, Limit, Prefix, Prefixes, Ranged, Rule, Tables
 from rempart.engines.shield.model.vector import vector
 
-SOURCE_BUCKETS = 1 << 20
-PREFIX_BUCKETS = 1 << 18
 LOOPBACK = 1
+SERVED, SERVED_DNS = int(Served.SERVED), int(Served.DNS)
 NEIGHBOUR_DISCOVERY = range(133, 138)
 SOURCE_OVER = {
-    Class.SYN: Reason.DROP_SOURCE_SYN,
-    Class.UDP: Reason.DROP_SOURCE_UDP,
-    Class.ICMP: Reason.DROP_SOURCE_ICMP,
+    LimitClass.SYN: Reason.DROP_SOURCE_SYN,
+    LimitClass.UDP: Reason.DROP_SOURCE_UDP,
+    LimitClass.ICMP: Reason.DROP_SOURCE_ICMP,
 }
 PREFIX_OVER = {
-    Class.SYN: Reason.DROP_PREFIX_SYN,
-    Class.UDP: Reason.DROP_PREFIX_UDP,
-    Class.ICMP: Reason.DROP_PREFIX_ICMP,
+    LimitClass.SYN: Reason.DROP_PREFIX_SYN,
+    LimitClass.UDP: Reason.DROP_PREFIX_UDP,
+    LimitClass.ICMP: Reason.DROP_PREFIX_ICMP,
 }
 
 
@@ -137,17 +133,17 @@ def _rules(p: _Passage) -> Reason | None:
     if p.tables.rules is None:
         return None
     number = int.from_bytes(p.vector, "big")
-    for rule in p.tables.rules.rules[:MOST_RULES]:
+    for rule in p.tables.rules.rules[:RULES]:
         if number & rule.mask != rule.value or (rule.ranged and not _in_ranges(rule, p.packet)):
             continue
         matched = p.state.rule_counters.setdefault(rule.slot, Count()).add(p.packet.frame)
-        if rule.action is Action.PASS:
+        if rule.action is RuleAction.PASS:
             p.rule = rule.id
             return Reason.PASS_RULE
-        if rule.action is Action.DROP:
+        if rule.action is RuleAction.DROP:
             p.rule = rule.id
             return Reason.DROP_RULE
-        if rule.action is Action.LIMIT:
+        if rule.action is RuleAction.LIMIT:
             bucket = charged(p.state.rule_limits.get(rule.slot, 0), rule.limit, p.now)
             if bucket is None:
                 p.rule = rule.id
@@ -219,7 +215,7 @@ def _buckets(p: _Passage) -> Reason | None:
     if limited is None:
         return None
     key = _source_key(p.packet)
-    known = p.state.proven.get(key) if limited is Class.SYN else None
+    known = p.state.proven.get(key) if limited is LimitClass.SYN else None
     if known is not None and p.now < known.until:
         bucket = charged(known.bucket, p.config.proven_syn, p.now)
         if bucket is None:
@@ -230,16 +226,16 @@ def _buckets(p: _Passage) -> Reason | None:
         return SOURCE_OVER[limited]
     if not _within_prefix(p, limited):
         return PREFIX_OVER[limited]
-    return None if limited is Class.SYN else Reason.PASS
+    return None if limited is LimitClass.SYN else Reason.PASS
 
 
-def _class(p: _Passage) -> Class | None:
+def _class(p: _Passage) -> LimitClass | None:
     packet = p.packet
     if packet.protocol == TCP:
-        return Class.SYN if packet.tcp_flags & (SYN | ACK | RST | FIN) == SYN else None
+        return LimitClass.SYN if packet.tcp_flags & (SYN | ACK | RST | FIN) == SYN else None
     if packet.protocol == UDP:
-        return None if _service(p) & SERVED_DNS else Class.UDP
-    return Class.ICMP
+        return None if _service(p) & SERVED_DNS else LimitClass.UDP
+    return LimitClass.ICMP
 
 
 def _source_key(packet: Packet) -> SourceKey:
@@ -248,7 +244,7 @@ def _source_key(packet: Packet) -> SourceKey:
     return int.from_bytes(packet.source[:8], "big"), 6
 
 
-def _within_prefix(p: _Passage, limited: Class) -> bool:
+def _within_prefix(p: _Passage, limited: LimitClass) -> bool:
     network, family = _source_key(p.packet)
     unused = 8 if family == 4 else 16
     key = (network >> unused << unused, family + 16)
@@ -256,7 +252,7 @@ def _within_prefix(p: _Passage, limited: Class) -> bool:
 
 
 def _within(
-    p: _Passage, buckets: dict[int, int], size: int, limit: Limit, limited: Class, key: SourceKey
+    p: _Passage, buckets: dict[int, int], size: int, limit: Limit, limited: LimitClass, key: SourceKey
 ) -> bool:
     h1, h2 = bucket_hashes(p.config.seed, limited, *key)
     return charge_pair(buckets, (h1 & (size - 1), h2 & (size - 1)), limit, p.now)
@@ -268,7 +264,7 @@ def _cookies(p: _Passage) -> Reason | None:
         return None
     flags = p.packet.tcp_flags
     meter = p.state.meters[Meter.SYN]
-    is_syn = _class(p) is Class.SYN
+    is_syn = _class(p) is LimitClass.SYN
     if is_syn:
         meter.count(p.now, p.config.syn_threshold, p.config.hold)
     made = _stands(p.config.syn_cookies, p.now, meter.active_until) or _dns_challenged(p)
@@ -300,8 +296,8 @@ def _answered_syn(p: _Passage) -> Reason:
         return Reason.PASS
     if not cookies:
         return Reason.DROP_SYN_COOKIE_FAILED
-    p.frame_out, cookie = syn_ack(packet, p.config, p.answer)
-    p.state.cookies.add((*_flow(packet), _number(packet, 4), cookie))
+    p.frame_out, origin = syn_ack(packet, p.config, p.answer)
+    p.state.cookies.add((*_flow(packet), origin))
     return Reason.TX_SYN_COOKIE
 
 
@@ -316,8 +312,9 @@ def _checked_ack(p: _Passage) -> Reason:
         return Reason.PASS
     if sockets.listener(packet.family, packet.destination, packet.destination_port) is None:
         return Reason.DROP_ACK if _service(p) & SERVED else Reason.PASS
-    before = ((_number(packet, 4) - 1) & 0xFFFFFFFF, (_number(packet, 8) - 1) & 0xFFFFFFFF)
-    if (*_flow(packet), *before) not in p.state.cookies:
+    origin = cookie_origin(_number(packet, 8), _number(packet, 4))
+    origins = [(*_flow(packet), (origin - index) & 0xFFFFFFFF) for index in range(len(MSS4))]
+    if p.state.cookies.isdisjoint(origins):
         return Reason.DROP_ACK
     p.state.proven.setdefault(_source_key(packet), Proven(0)).until = p.now + p.config.proven_for
     return Reason.PASS_PROVEN
@@ -336,7 +333,7 @@ def _dns(p: _Passage) -> Reason | None:
         return Reason.PASS
     if _dns_challenged(p):
         return _sent_to_tcp(p, query) if query.opcode == dns.QUERY else Reason.DROP_DNS_LIMIT
-    if _within_prefix(p, Class.DNS):
+    if _within_prefix(p, LimitClass.DNS):
         return Reason.PASS
     slipped = config.dns_slip != 0 and (p.now >> 10) % config.dns_slip == 0
     return _sent_to_tcp(p, query) if query.opcode == dns.QUERY and slipped else Reason.DROP_DNS_LIMIT

@@ -1,89 +1,51 @@
 """What the packet shield is told: settings, lists, rules, services, and the sockets there are. All frozen.
 
-These are the oracle's own forms of the tables in bpf/tables.h, made for reading: times in nanoseconds, addresses
-as 16 bytes in network order (IPv4 as ::ffff:a.b.c.d), masks and values of rules as one number of 512 bits.
+These are the oracle's own forms of the tables in bpf/tables.h, made for reading: times in nanoseconds,
+addresses as 16 bytes in network order (IPv4: ::ffff:a.b.c.d), masks and values of rules as one number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
+
+from rempart.engines.shield import layout
+from rempart.engines.shield.layout import LIMIT_CLASSES, SAMPLE_NONE, RuleAction, When
 
 MAPPED = bytes(10) + b"\xff\xff"
 """What comes before an IPv4 address where both families share a table (RFC 4291, 2.5.5.2)."""
-
-SAMPLE_NONE = 0xFFFFFFFF
-UDP_SERVICES = 65536
-PROTOCOL_SERVICES = 131072
-SERVED = 1
-SERVED_DNS = 2
-MOST_RULES = 64
 
 
 class Flags:
     """The bits of `config.flags`."""
 
-    ON = 1
-    DROP_MARTIANS = 2
-    ONLY_SERVED = 4
-    PASS_FRAGMENTS = 8
-    DNS_COOKIES = 16
-    HAS_ALLOWED = 32
-    HAS_BLOCKED4 = 64
-    HAS_BLOCKED6 = 128
-    CAPTURING = 256
-
-
-class When(IntEnum):
-    """When a measure is taken that costs its visitors something."""
-
-    NEVER = 0
-    ABOVE_THRESHOLD = 1
-    ALWAYS = 2
-
-
-class Class(IntEnum):
-    """What is limited by itself (`enum limit_class`)."""
-
-    SYN = 0
-    UDP = 1
-    ICMP = 2
-    DNS = 3
-
-
-class Meter(IntEnum):
-    """What is measured over the whole node (`enum meter`)."""
-
-    SYN = 0
-    DNS = 1
-
-
-class Action(IntEnum):
-    """What a rule does with what it matches."""
-
-    PASS = 0
-    DROP = 1
-    LIMIT = 2
-    SAMPLE = 3
+    ON = int(layout.Flag.ON)
+    DROP_MARTIANS = int(layout.Flag.DROP_MARTIANS)
+    ONLY_SERVED = int(layout.Flag.ONLY_SERVED)
+    PASS_FRAGMENTS = int(layout.Flag.PASS_FRAGMENTS)
+    DNS_COOKIES = int(layout.Flag.DNS_COOKIES)
+    HAS_ALLOWED = int(layout.Flag.HAS_ALLOWED)
+    HAS_BLOCKED4 = int(layout.Flag.HAS_BLOCKED4)
+    HAS_BLOCKED6 = int(layout.Flag.HAS_BLOCKED6)
+    CAPTURING = int(layout.Flag.CAPTURING)
 
 
 class Needs:
     """The costly fields of the vector that a rule set looks at."""
 
-    OPTIONS = 1
-    QNAME = 2
-    PAYLOAD = 4
+    OPTIONS = int(layout.Needs.OPTIONS)
+    QNAME = int(layout.Needs.QNAME)
+    PAYLOAD = int(layout.Needs.PAYLOAD)
 
 
 class Ranged:
     """Which ranges of a rule are looked at."""
 
-    LENGTH = 1
-    TTL = 2
-    SOURCE_PORT = 4
-    DESTINATION_PORT = 8
-    WINDOW = 16
+    LENGTH = int(layout.Ranged.LENGTH)
+    TTL = int(layout.Ranged.TTL)
+    SOURCE_PORT = int(layout.Ranged.SOURCE_PORT)
+    DESTINATION_PORT = int(layout.Ranged.DESTINATION_PORT)
+    WINDOW = int(layout.Ranged.WINDOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +57,7 @@ class Limit:
 
 
 NO_LIMIT = Limit()
-NO_LIMITS = (NO_LIMIT,) * len(Class)
+NO_LIMITS = (NO_LIMIT,) * LIMIT_CLASSES
 WHOLE16 = (0, 0xFFFF)
 WHOLE8 = (0, 0xFF)
 
@@ -106,7 +68,7 @@ class Rule:
 
     mask: int
     value: int
-    action: Action
+    action: RuleAction
     slot: int
     id: int
     ranged: int = 0
