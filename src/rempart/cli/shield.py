@@ -1,7 +1,7 @@
 """``rempart shield``: the packet shield, looked at and changed by hand.
 
-Works on the tables that are in the kernel and on the lists on disk, and asks no process: what is done here holds at
-once, also while every part of the node is dead.
+Works on the tables that are in the kernel and on the lists on disk, and asks no process: what is done here
+holds at once, also while every part of the node is dead.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rempart.cli.shield_rules import rules
 from rempart.cli.shield_views import ListingView, PutView, TakenView
 from rempart.cli.shield_watching import capture, status, top
 from rempart.model.errors import EnvironmentLacks, InvalidInput
-from rempart.node.shield.by_hand import ALLOW, BLOCK, Lists, Listing, Put, Taken, opened
+from rempart.node.shield.by_hand import ALLOW, BLOCK, Listing, Lists, Put, Taken, opened
 from rempart.node.shield.prefix_files import Prefixes, duration, one_prefix, read_prefixes
 
 NOT_LOADED = "no packet shield is in the kernel: it is stored, and holds from the next start of rempart up"
@@ -48,7 +48,9 @@ for _command in (status, top, capture, rules):
 
 @shield.command()
 @_PREFIXES
-@click.option("--for", "time_", metavar="TIME", help="How long: 90s, 30m, 1h, 7d.  [default: until unblocked]")
+@click.option(
+    "--for", "time_", metavar="TIME", help="How long: 90s, 30m, 1h, 7d.  [default: until unblocked]"
+)
 @click.option("--reason", default="", help="Why, for whoever looks at the list later.")
 @_FILE
 @_REALLY
@@ -76,13 +78,16 @@ def block(
 @json_option
 @pass_session
 def unblock(session: Session, prefixes: tuple[str, ...], file: Path | None, as_json: bool) -> None:
-    """Take prefixes off the block list, at once. Exit status 1 when a shorter one still covers one of them."""
+    """Take prefixes off the block list, at once. Exit status 1 when a shorter one still covers one of
+    them."""
     _say_taken(_take(session, BLOCK, prefixes, file), "blocked", as_json)
 
 
 @shield.command()
 @_PREFIXES
-@click.option("--for", "time_", metavar="TIME", help="How long: 90s, 30m, 1h, 7d.  [default: until disallowed]")
+@click.option(
+    "--for", "time_", metavar="TIME", help="How long: 90s, 30m, 1h, 7d.  [default: until disallowed]"
+)
 @click.option("--reason", default="", help="Why, for whoever looks at the list later.")
 @_FILE
 @_REALLY
@@ -110,7 +115,8 @@ def allow(
 @json_option
 @pass_session
 def disallow(session: Session, prefixes: tuple[str, ...], file: Path | None, as_json: bool) -> None:
-    """Take prefixes off the allow list, at once. Exit status 1 when a shorter one still covers one of them."""
+    """Take prefixes off the allow list, at once. Exit status 1 when a shorter one still covers one of
+    them."""
     _say_taken(_take(session, ALLOW, prefixes, file), "allowed", as_json)
 
 
@@ -180,7 +186,9 @@ def _take(session: Session, name: str, prefixes: tuple[str, ...], file: Path | N
 def _given(prefixes: tuple[str, ...], file: Path | None, advance: _Advance) -> Prefixes:
     if bool(prefixes) == (file is not None):
         raise InvalidInput(
-            "prefixes on the command line or in a file are meant", field="PREFIX", hint="PREFIX… or --file LIST"
+            "prefixes on the command line or in a file are meant",
+            field="PREFIX",
+            hint="PREFIX… or --file LIST",
         )
     if file is None:
         for one in prefixes:

@@ -17,9 +17,10 @@ from rempart.engines.shield.entries import Batch
 from rempart.engines.shield.layout import Meter, Reason
 from rempart.engines.shield.libbpf import Mode
 from rempart.model.configuration import Configuration
-from rempart.model.errors import EnvironmentLacks
+from rempart.model.errors import EnvironmentLacks, RempartError
 from rempart.node.shield import choosing
 from rempart.node.shield.orders import orders
+from rempart.node.shield.rule_files import kept_rules
 from rempart.node.shield.sampling import Seen
 from rempart.node.shield.state import ListSizes
 from rempart.node.shield.surroundings import Surroundings
@@ -181,13 +182,39 @@ class Kernel:
         self._sizes = ListSizes(
             allowed=allowed.entries,
             blocked=blocked.entries,
-            rules=int(rules.active(self._shield)["count"]),
+            rules=self._rules(),
         )
         return allowed.removed + blocked.removed
+
+    def _rules(self) -> int:
+        # The set in the kernel is a map of its own that only its number leads to, and opening a map by number
+        # needs CAP_SYS_ADMIN.
+        try:
+            return len(kept_rules(self._configuration.paths))
+        except RempartError:
+            return 0
 
     def sizes(self) -> ListSizes:
         """As of the last time the sweeper was through."""
         return self._sizes
 
-    def restore_lists(self) -> None:
-        """Lists and rules that were given by hand before the kernel forgot them."""
+    def restore(self) -> tuple[str, ...]:
+        """Have the lists and rules that were given by hand, where the kernel has forgotten them.
+
+        What could not be had, in words: a damaged list protects nobody from anything, and the rest does.
+        """
+        # Here and not above: it needs to know what is here.
+        from rempart.node.shield.by_hand import Lists
+
+        loaded, faults = self._shield.loaded, []
+        if not loaded.adopted and "blocked4" not in loaded.kept:
+            try:
+                Lists(self._configuration, self._shield).restore()
+            except RempartError as error:
+                faults.append(str(error))
+        if not loaded.adopted and "rules" not in loaded.kept:
+            try:
+                rules.replace(self._shield, kept_rules(self._configuration.paths))
+            except RempartError as error:
+                faults.append(f"the rules of before do not hold: {error}")
+        return tuple(faults)

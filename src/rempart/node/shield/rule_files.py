@@ -1,4 +1,5 @@
-"""Rules for the packet shield as a person writes them: a TOML file of ``[[rule]]`` tables. Pure.
+"""Rules for the packet shield as a person writes them: a TOML file of ``[[rule]]`` tables, and the copy of it
+that holds from the next start.
 
 Everything is checked before anything is changed; what is wrong is named with its place in the file::
 
@@ -22,6 +23,7 @@ Everything is checked before anything is changed; what is wrong is named with it
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -29,6 +31,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from rempart.model.configuration import StatePaths
 from rempart.model.errors import InvalidInput
 from rempart.model.shield import RULES_MAX, ShieldRule
 from rempart.model.validation import in_words
@@ -36,6 +39,7 @@ from rempart.model.validation import in_words
 PROTOCOLS: Mapping[str, int] = {
     "icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "icmpv6": 58, "sctp": 132,
 }  # fmt: skip
+KEPT = "rules.toml"
 SPANS = ("source_ports", "destination_ports", "length", "ttl", "window")
 _SPAN = re.compile(r"([0-9]{1,5})\s*(?:-\s*([0-9]{1,5}))?")
 
@@ -48,12 +52,18 @@ def read_rules(text: str, source: str) -> tuple[ShieldRule, ...]:
         raise InvalidInput(f"not TOML: {error}", field=source) from error
     unknown = sorted(set(document) - {"rule"})
     if unknown:
-        raise InvalidInput("unknown key", field=f"{unknown[0]} in {source}", hint="rules are written as [[rule]]")
+        raise InvalidInput(
+            "unknown key", field=f"{unknown[0]} in {source}", hint="rules are written as [[rule]]"
+        )
     given = document.get("rule", [])
     if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
-        raise InvalidInput("a table is meant", field=f"rule in {source}", hint="rules are written as [[rule]]")
+        raise InvalidInput(
+            "a table is meant", field=f"rule in {source}", hint="rules are written as [[rule]]"
+        )
     if not given:
-        raise InvalidInput("there is no rule in it", field=source, hint="rempart shield rules clear removes all")
+        raise InvalidInput(
+            "there is no rule in it", field=source, hint="rempart shield rules clear removes all"
+        )
     if len(given) > RULES_MAX:
         raise InvalidInput(f"{len(given)} rules, and {RULES_MAX} fit", field=source)
     rules = tuple(_rule(one, number, source) for number, one in enumerate(given, 1))
@@ -63,6 +73,32 @@ def read_rules(text: str, source: str) -> tuple[ShieldRule, ...]:
             raise InvalidInput(f"another rule has the id {rule.id}", field=f"rule {number}: id in {source}")
         seen.add(rule.id)
     return rules
+
+
+def kept_rules(paths: StatePaths) -> tuple[ShieldRule, ...]:
+    """The rules that were given last; none when none were. Raises InvalidInput when the copy is spoilt."""
+    try:
+        text = (paths.shield / KEPT).read_text(encoding="utf-8")
+    except OSError:
+        return ()
+    except UnicodeDecodeError as error:
+        raise InvalidInput("no text (UTF-8)", field=str(paths.shield / KEPT)) from error
+    return read_rules(text, str(paths.shield / KEPT))
+
+
+def keep_rules(paths: StatePaths, text: str) -> None:
+    """Have these from now on: the file as it was given, remarks and all. It was read before."""
+    fresh = paths.shield / f".{KEPT}.new"
+    with fresh.open("w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o640)
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(paths.shield / KEPT)
+
+
+def forget_rules(paths: StatePaths) -> None:
+    (paths.shield / KEPT).unlink(missing_ok=True)
 
 
 def _rule(given: Mapping[str, Any], number: int, source: str) -> ShieldRule:
@@ -86,7 +122,9 @@ def _rule(given: Mapping[str, Any], number: int, source: str) -> ShieldRule:
         try:
             values["payload"] = bytes.fromhex(str(values["payload"]))
         except ValueError:
-            raise InvalidInput("hexadecimal digits are meant, two for each byte", field=place("payload")) from None
+            raise InvalidInput(
+                "hexadecimal digits are meant, two for each byte", field=place("payload")
+            ) from None
     try:
         return ShieldRule.model_validate(values)
     except ValidationError as error:
@@ -99,5 +137,7 @@ def _span(value: object, field: str) -> Mapping[str, int]:
     """``53``, ``"53"`` and ``"1024-65535"``."""
     found = _SPAN.fullmatch(str(value).strip()) if not isinstance(value, bool) else None
     if found is None:
-        raise InvalidInput(f"{value!r}: a number or a range is meant", field=field, hint='like 53 or "1-1023"')
+        raise InvalidInput(
+            f"{value!r}: a number or a range is meant", field=field, hint='like 53 or "1-1023"'
+        )
     return {"first": int(found[1]), "last": int(found[2] or found[1])}

@@ -26,6 +26,7 @@ from rempart.model.configuration import Configuration
 from rempart.model.errors import RempartError
 from rempart.node import privileges
 from rempart.node.shield import choosing, guarding
+from rempart.node.shield.by_hand import Lists
 from rempart.node.shield.kernel import Kernel, Readings, program_bytes
 from rempart.node.shield.network import KernelNetwork
 from rempart.node.shield.preflight import CAPABILITIES
@@ -67,6 +68,8 @@ def prepare(configuration: Configuration) -> Prepared:
     user = configuration.users.shield
     owner = (privileges.user_id(user), privileges.primary_group_id(user))
     bpffs.prepare(configuration.shield_pins, owner)
+    with contextlib.suppress(RempartError):  # damage is told when the lists are read
+        Lists(configuration, None).compact()
     have = privileges.capabilities()
     kept = tuple(one for one in CAPABILITIES if have >> one & 1)
     return Prepared(program_bytes(), kept)
@@ -105,6 +108,8 @@ class Part:
         self._guards: guarding.Guards = ()
         self._found = Surroundings()
         self._reason = ""
+        self._notes: tuple[str, ...] = ()
+        """What of lists and rules could not be had."""
         self._failures = 0
         self._load_due = float("-inf")
         self._look_due = float("-inf")
@@ -153,7 +158,7 @@ class Part:
             kernel = Kernel.load(self._configuration, self._program)
             self._prepare_cookies(kernel)
             kernel.tell(self._found, self._wanted())
-            kernel.restore_lists()
+            self._notes = kernel.restore()
         except RempartError as error:
             self._failures += 1
             self._load_due = now + guarding.retry_seconds(self._failures)
@@ -162,6 +167,8 @@ class Part:
             self._reason = str(error)
             self._publish(now, at_once=True)
             return
+        for words in self._notes:
+            self._log.error("packet shield: lists are not complete", reason=words)
         self._failures, self._reason, self._kernel = 0, "", kernel
         self._look_due = now
         self._log.info("loaded", **kernel.how)
@@ -254,7 +261,7 @@ class Part:
     def _state(self, now: float, *, readable: bool) -> ShieldState:
         kernel = self._kernel
         missing = [f"{guard.name}: {guard.reason}" for guard in self._guards if not guard.attached]
-        reason = self._reason or "; ".join(missing)
+        reason = self._reason or "; ".join((*missing, *self._notes))
         state = off_state(reason, wanted=True).model_copy(
             update={
                 "on": kernel is not None and bool(self._guards) and not reason,
