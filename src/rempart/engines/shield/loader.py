@@ -6,7 +6,7 @@ it: a packet is never judged by nothing because a process was killed. What is in
     NAME            each map, by its name in the program
     program         what is attached
     link-INTERFACE  its hold on an interface
-    loader          of which object (SHA-256) all this is
+    loader          of which object all this is
     next-…          of a change that was not carried through; removed by the next loader
 """
 
@@ -24,8 +24,6 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
-
-import numpy as np
 
 from rempart.engines.shield import bpffs
 from rempart.engines.shield.btf import Types
@@ -210,7 +208,7 @@ def load(data: bytes, folder: Path | None, constants: Mapping[str, int] | None =
     with hold(folder):
         for one in folder.glob(f"{_NEXT}*"):
             one.unlink()
-        if _stamp(folder) == stamp:
+        if (_stamp(folder) or b"").startswith(stamp):
             with contextlib.suppress(FileNotFoundError):
                 return _adopt(folder)
         return _load(data, folder, constants, stamp)
@@ -311,7 +309,15 @@ def _load(data: bytes, folder: Path | None, constants: Mapping[str, int], stamp:
         _set_constants(found, types, constants)
         definitions = {name: one for name, one in found.maps.items() if not one.internal}
         before = _pinned_maps(folder, definitions)
-        kept = {name: one for name, one in before.items() if _is_same(definitions[name], types, one)}
+        inner = _inner_layout(definitions, types)
+        is_inner_same = inner == (_stamp(folder) or b"")[len(stamp) :]
+        kept = {
+            name: one
+            for name, one in before.items()
+            if definitions[name].shape == one.shape
+            and _same_contents(definitions[name], types, one)
+            and (definitions[name].inner is None or is_inner_same)
+        }
         for name, one in kept.items():
             definitions[name].reuse(one)
         found.load()
@@ -328,7 +334,9 @@ def _load(data: bytes, folder: Path | None, constants: Mapping[str, int], stamp:
         if before[name].next_key(None) is not None
     )
     if folder is not None:
-        _put_in_place(folder, program, {name: one for name, one in maps.items() if name not in kept}, stamp)
+        _put_in_place(
+            folder, program, {name: one for name, one in maps.items() if name not in kept}, stamp + inner
+        )
         for path in folder.iterdir():
             if path.name not in (*maps, "program", _STAMP) and not path.name.startswith(_LINK):
                 path.unlink()
@@ -352,7 +360,10 @@ def _put_in_place(folder: Path, program: Program, maps: Mapping[str, Map], stamp
         mark.pin(folder / _STAMP)
 
 
-def _stamp(folder: Path) -> bytes | None:
+def _stamp(folder: Path | None) -> bytes | None:
+    """SHA-256 of the object, and of the layout of maps inside of maps, which the kernel does not tell."""
+    if folder is None:
+        return None
     try:
         with Map.pinned(folder / _STAMP) as mark:
             return mark.lookup(bytes(4))
@@ -380,17 +391,13 @@ def _pinned_maps(folder: Path | None, definitions: Mapping[str, MapDefinition]) 
     return found
 
 
-def _is_same(definition: MapDefinition, types: Types, existing: Map) -> bool:
-    """Whether the new program finds in it what it expects: sizes, and what lies where."""
-    if definition.shape != existing.shape or not _same_contents(definition, types, existing):
-        return False
-    if definition.inner is None:
-        return True
-    raw = existing.lookup(bytes(existing.key_size))
-    if raw is None:
-        return False
-    with Map.by_id(int(np.frombuffer(raw, np.uint32)[0])) as inner:
-        return _is_same(definition.inner, types, inner)
+def _inner_layout(definitions: Mapping[str, MapDefinition], types: Types) -> bytes:
+    inside = [
+        (name, one.inner.shape, *map(types.description, one.inner.btf_ids))
+        for name, one in sorted(definitions.items())
+        if one.inner is not None
+    ]
+    return hashlib.sha256(repr(inside).encode()).digest()
 
 
 def _same_contents(definition: MapDefinition, types: Types, existing: Map) -> bool:
