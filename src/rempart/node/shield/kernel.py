@@ -12,9 +12,9 @@ from importlib import resources
 from ipaddress import ip_network
 from typing import Any, Self
 
-from rempart.engines.shield import lists, loader, rules, tables
+from rempart.engines.shield import layout, lists, loader, ring, rules, tables
 from rempart.engines.shield.entries import Batch
-from rempart.engines.shield.layout import Meter, Reason
+from rempart.engines.shield.layout import Meter, Reason, Verdict
 from rempart.engines.shield.libbpf import Mode
 from rempart.model.configuration import Configuration
 from rempart.model.errors import EnvironmentLacks, RempartError
@@ -27,6 +27,8 @@ from rempart.node.shield.surroundings import Surroundings
 from rempart.node.shield.window_scale import window_scale
 
 OBJECT = "shield.bpf.o"
+SAMPLES_MAX = 5_000
+"""Read at one beat; a flood's further ones are lost, and counted as such."""
 CONFIGURED, BY_HAND = 1, 2
 """Tags of list entries: from ``shield.allow``, and from ``rempart shield block|allow``."""
 _MODES = {"auto": None, "native": Mode.NATIVE, "generic": Mode.GENERIC}
@@ -62,6 +64,7 @@ class Kernel:
         self._shield = shield
         self._allowed = lists.allowed(shield)
         self._blocked = lists.blocked(shield)
+        self._ring = ring.Ring(shield.maps["samples"])
         self._sizes = ListSizes()
         self._window_scale = window_scale()
         self._told: dict[str, Any] = {}
@@ -173,8 +176,20 @@ class Kernel:
         )
 
     def samples(self) -> tuple[Seen, ...]:
-        """Those that have come since the last call."""
-        return ()
+        """Those that have come since the last call, of packets that were dropped or answered."""
+        section = self._configuration.shield
+        found = ring.samples(self._ring.read(SAMPLES_MAX))
+        if not len(found):
+            return ()
+        rows = found.rows[found.rows["verdict"] != Verdict.PASS]
+        return tuple(
+            Seen(
+                str(layout.address_of(row["vector"]["source"]["bytes"].tobytes())),
+                Reason(int(row["reason"])).name,
+                section.sample_dropped,
+            )
+            for row in rows
+        )
 
     def sweep(self) -> int:
         """Remove what has expired, of as many entries as take little time; how many went."""

@@ -14,9 +14,9 @@ from rempart.node import privileges
 from rempart.node.shield import choosing, network
 
 CAPABILITIES = (privileges.CAP_NET_ADMIN, privileges.CAP_PERFMON, privileges.CAP_BPF)
-"""What the part keeps when it leaves root: to load and read (CAP_BPF), to attach and to set the network's
-sysctls (CAP_NET_ADMIN), and to have its program accepted at all, which subtracts packet pointers
-(CAP_PERFMON; "pointer -= pointer prohibited" without)."""
+"""What the part keeps when it leaves root: to read and write tables (CAP_BPF), to attach and to set the
+network's sysctls (CAP_NET_ADMIN), and, should it have to load the program by itself, to have it accepted,
+which subtracts packet pointers (CAP_PERFMON; "pointer -= pointer prohibited" without)."""
 _NAMES = {12: "CAP_NET_ADMIN", 38: "CAP_PERFMON", 39: "CAP_BPF"}
 
 

@@ -12,6 +12,7 @@ the next process.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Iterable
@@ -21,7 +22,7 @@ from types import FrameType
 
 import structlog
 
-from rempart.engines.shield import bpffs
+from rempart.engines.shield import bpffs, loader
 from rempart.model.configuration import Configuration
 from rempart.model.errors import RempartError
 from rempart.node import privileges
@@ -61,18 +62,25 @@ class Prepared:
 
 
 def prepare(configuration: Configuration) -> Prepared:
-    """As root: a folder to pin in, for the part's user, and the compiled program.
+    """As root: the program loaded, or what runs taken over, and given to the part's user.
 
-    Raises EnvironmentLacks when there is no bpf file system, EngineRefused when the program is damaged.
+    Only root can compare the layout of an older version's tables with ours, which an upgrade needs; what goes
+    wrong with that the part meets again, and says. Raises EnvironmentLacks when there is no bpf file system,
+    or no program.
     """
     user = configuration.users.shield
     owner = (privileges.user_id(user), privileges.primary_group_id(user))
     bpffs.prepare(configuration.shield_pins, owner)
     with contextlib.suppress(RempartError):  # damage is told when the lists are read
         Lists(configuration, None).compact()
+    program = program_bytes()
+    with contextlib.suppress(RempartError):
+        loader.load(program, configuration.shield_pins).close()
+    for path in configuration.shield_pins.iterdir():
+        os.chown(path, *owner)
     have = privileges.capabilities()
     kept = tuple(one for one in CAPABILITIES if have >> one & 1)
-    return Prepared(program_bytes(), kept)
+    return Prepared(program, kept)
 
 
 def run(configuration: Configuration, prepared: Prepared) -> None:
