@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from rempart.cli.output import counted, document, json_option, say, table
+from rempart.cli.output import counted, document, json_option, note, say, table
 from rempart.cli.session import Session, pass_session
 from rempart.cli.shield_rules import rule_views
 from rempart.cli.shield_views import ListingView, RuleView, ShieldView, TopView
@@ -19,8 +19,9 @@ from rempart.engines.shield import tables
 from rempart.engines.shield.layout import Flag, Meter, Reason
 from rempart.engines.shield.loader import Shield
 from rempart.model.configuration import Configuration
-from rempart.model.errors import EnvironmentLacks
+from rempart.model.errors import EnvironmentLacks, InvalidInput
 from rempart.node.parts import SHIELD, read_part
+from rempart.node.shield import capturing
 from rempart.node.shield.by_hand import ALLOW, BLOCK, Lists, opened
 from rempart.node.shield.metrics import verdict
 from rempart.node.shield.rule_files import kept_rules
@@ -67,9 +68,7 @@ def top(session: Session, once: bool, interval: float, as_json: bool) -> None:
     """What is dropped and why, by which rules and list entries, and from where. Ctrl-C ends it."""
     held = opened(session.configuration)
     if held is None:
-        raise EnvironmentLacks(
-            "packet shield", "no packet shield is in the kernel", hint="rempart shield status says why"
-        )
+        raise _nothing_there()
     try:
         before = _counted(held)
         while True:
@@ -103,7 +102,26 @@ def top(session: Session, once: bool, interval: float, as_json: bool) -> None:
 @pass_session
 def capture(session: Session, file: Path, seconds: float, every: int, dropped: bool, as_json: bool) -> None:
     """Write packets with what became of them to a file that Wireshark and tcpdump read."""
-    raise EnvironmentLacks("capture", "not there yet")
+    if every & (every - 1):
+        raise InvalidInput("a power of two is meant", field="--every")
+    held = opened(session.configuration)
+    if held is None:
+        raise _nothing_there()
+    try:
+        with file.open("wb") as into:
+            done = capturing.capture(
+                session.configuration.paths, held, into, seconds=seconds, every=every, dropped=dropped
+            )
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be written: {error.strerror}", field="--write") from error
+    finally:
+        held.close()
+    if as_json:
+        document({"file": str(file), "packets": done.packets, "lost": done.lost})
+        return
+    say(f"{counted(done.packets, 'packet')} written to {file}")
+    if done.lost:
+        note(f"rempart: {done.lost:,} came faster than they could be written; --every takes fewer")
 
 
 def look(
@@ -150,6 +168,12 @@ def _interfaces(held: Shield, state: ShieldState | None) -> tuple[InterfaceView,
     return tuple(
         one.model_copy(update={"mode": attached[one.name]}) if one.name in attached else one
         for one in state.interfaces
+    )
+
+
+def _nothing_there() -> EnvironmentLacks:
+    return EnvironmentLacks(
+        "packet shield", "no packet shield is in the kernel", hint="rempart shield status says why"
     )
 
 

@@ -130,7 +130,7 @@ def prepare(configuration: Configuration, *, is_root: bool) -> Owners:
             hand_over(paths.knot_db, owners.knot)
             share(paths.haproxy, owners.node[0], owners.haproxy[1])
         _make_file(paths.log / "edge.log", *owners.node, 0o640)
-        for name in ("block", "allow"):
+        for name in ("block", "allow", "capture"):
             # Whoever reads a list holds its lock, the packet shield's part too.
             _make_file(paths.shield / f"{name}.lock", os.geteuid(), owners.shield[1], 0o660)
         # The local CA's certificate, for everybody to read; the controller may not make files here.

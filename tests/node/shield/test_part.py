@@ -8,15 +8,19 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from rempart.engines.shield import loader, tables
+from rempart.engines.shield.layout import Flag
 from rempart.lab.instance import Instance, Ports
 from rempart.lab.network.inside import inside
 from rempart.node.parts import read_part
+from rempart.node.shield.kernel import program_bytes
 from rempart.node.shield.state import ShieldState, read_state
 from tests.node.conftest import eventually
 from tests.node.shield.ground import FAR_V4, HERE_V4, HERE_V6, INTERFACE, Ground, ground
@@ -48,10 +52,11 @@ def place() -> Iterator[Ground]:
         yield found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def instance(place: Ground) -> Iterator[Instance]:
+    """One for all, since a start takes seconds. Each test leaves its lists empty."""
     with made(place) as found:
-        yield found.start()
+        yield found.start(seconds=60)
 
 
 def state_of(instance: Instance) -> ShieldState:
@@ -89,47 +94,39 @@ def sysctl(place: Ground, name: str) -> str:
     return inside(place.here.namespace, lambda: Path(f"/proc/sys/net/ipv4/{name}").read_text().strip())
 
 
-def test_from_start_to_stop(place: Ground) -> None:
-    with made(place) as instance:
-        instance.start()
-        eventually(lambda: '"ready"' in instance.up_log(), seconds=30)
-        ready = next(json.loads(line) for line in instance.up_log().splitlines() if '"ready"' in line)
-        assert ready["shield"].startswith(f"on ({INTERFACE} native)")
-        assert "packet shield" not in ready["off"]
-        assert program_on(place) is not None
-        assert sysctl(place, "tcp_timestamps") == "2"
+def test_it_is_on_from_the_start_and_every_place_says_so(place: Ground, instance: Instance) -> None:
+    eventually(lambda: '"ready"' in instance.up_log(), seconds=30)
+    ready = next(json.loads(line) for line in instance.up_log().splitlines() if '"ready"' in line)
+    assert ready["shield"].startswith(f"on ({INTERFACE} native)")
+    assert "packet shield" not in ready["off"]
+    assert program_on(place) is not None
+    assert sysctl(place, "tcp_timestamps") == "2"
 
-        # What is served is reached, what is not is not, and is counted.
-        assert reaches(place, PORTS.http)
-        assert reaches(place, PORTS.https, HERE_V6)
-        assert reaches(place, PORTS.dns)
-        assert not reaches(place, 9999)
-        eventually(lambda: any(one.reason == "DROP_NOT_SERVED" for one in state_of(instance).counts))
-        status = instance.cli("status").stdout
-        assert f"packet shield: on ({INTERFACE} native), " in status
-        assert instance.json("status")["shield"]["on"] is True
+    # What is served is reached, what is not is not, and is counted.
+    assert reaches(place, PORTS.http)
+    assert reaches(place, PORTS.https, HERE_V6)
+    assert reaches(place, PORTS.dns)
+    assert not reaches(place, 9999)
+    eventually(lambda: any(one.reason == "DROP_NOT_SERVED" for one in state_of(instance).counts))
+    status = instance.cli("status", "--json")
+    assert json.loads(status.stdout)["shield"]["on"] is True
+    metrics = inside(place.here.namespace, _metrics)
+    assert 'rempart_shield_up{reason=""} 1.0' in metrics
+    assert f'rempart_shield_attached{{interface="{INTERFACE}",mode="native"}} 1.0' in metrics
+    assert 'rempart_shield_packets_total{reason="drop_not_served",verdict="dropped"}' in metrics
 
-        metrics = inside(place.here.namespace, _metrics)
-        assert 'rempart_shield_up{reason=""} 1.0' in metrics
-        assert f'rempart_shield_attached{{interface="{INTERFACE}",mode="native"}} 1.0' in metrics
-        assert 'rempart_shield_packets_total{reason="drop_not_served",verdict="dropped"}' in metrics
 
-        # It is a user of its own with three capabilities, and no way to another.
-        process = psutil.Process(instance.pid("shield"))
-        assert process.username() == instance.configuration.users.shield
-        fields = dict(
-            line.split(":\t", 1)
-            for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
-            if ":\t" in line
-        )
-        assert fields["NoNewPrivs"] == "1"
-        assert {fields[name] for name in ("CapPrm", "CapEff")} == {"000000c000001000"}
-        assert {int(fields[name], 16) for name in ("CapInh", "CapAmb", "CapBnd")} == {0}
-
-        assert instance.stop() == 0
-        assert program_on(place) is None, "an orderly stop detaches"
-        assert sysctl(place, "tcp_timestamps") == "1", "and puts back what was"
-        assert "detached" in [one["event"] for one in shield_log(instance)]
+def test_its_process_has_a_user_of_its_own_and_three_capabilities(instance: Instance) -> None:
+    process = psutil.Process(instance.pid("shield"))
+    assert process.username() == instance.configuration.users.shield
+    fields = dict(
+        line.split(":\t", 1)
+        for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
+        if ":\t" in line
+    )
+    assert fields["NoNewPrivs"] == "1"
+    assert {fields[name] for name in ("CapPrm", "CapEff")} == {"000000c000001000"}
+    assert {int(fields[name], 16) for name in ("CapInh", "CapAmb", "CapBnd")} == {0}
 
 
 def _metrics() -> str:
@@ -143,10 +140,7 @@ def _metrics() -> str:
 
 def test_taken_off_from_outside_it_is_back_and_said(place: Ground, instance: Instance) -> None:
     before = program_on(place)
-    from rempart.engines.shield import loader
-
-    pins = instance.configuration.shield_pins
-    inside(place.here.namespace, lambda: loader.adopt(pins).detach(INTERFACE))
+    inside(place.here.namespace, lambda: _opened(instance).detach(INTERFACE))
     assert program_on(place) is None
     assert eventually(lambda: program_on(place), seconds=20) == before
     alarms = [one for one in shield_log(instance) if one["event"] == "packet shield: lost"]
@@ -186,9 +180,10 @@ def test_killed_it_stays_attached_and_the_next_process_takes_it_over(
     instance.cli("shield", "unblock", FAR_V4)
 
     # The next supervisor takes it over; what was blocked is.
-    instance.start()
+    instance.start(seconds=60)
     assert program_on(place) == program
     assert instance.json("shield", "list")[0]["prefix"] == "203.0.113.7/32"
+    instance.cli("shield", "unblock", "203.0.113.7")
 
 
 def test_blocked_at_once_and_let_in_again_at_once(place: Ground, instance: Instance) -> None:
@@ -215,6 +210,7 @@ def test_blocked_at_once_and_let_in_again_at_once(place: Ground, instance: Insta
     assert reaches(place, PORTS.http)
     instance.cli("shield", "disallow", FAR_V4)
     assert not reaches(place, PORTS.http)
+    instance.cli("shield", "unblock", "198.18.5.0/30")
 
 
 def test_dangerous_things_are_refused_and_change_nothing(place: Ground, instance: Instance) -> None:
@@ -234,32 +230,10 @@ def test_dangerous_things_are_refused_and_change_nothing(place: Ground, instance
     assert refused.returncode == 1
     assert "on the allow list (as 203.0.113.0/24)" in refused.stderr
     assert instance.json("shield", "list") == []
-    assert reaches(place, PORTS.http)
+    instance.cli("shield", "disallow", "203.0.113.0/24")
 
 
-def test_what_was_blocked_is_blocked_after_a_stop_and_a_start(place: Ground, instance: Instance) -> None:
-    lines = "\n".join(
-        ["# a list", *(f"100.{n // 256 % 256}.{n % 256}.9" for n in range(3_000)), "2a00::/32 ; x"]
-    )
-    file = instance.folder / "list.txt"
-    file.write_text(lines)
-    instance.cli("shield", "block", "--file", str(file), "--reason", "bots")
-    instance.cli("shield", "block", "203.0.113.7", "--for", "2s")
-    assert instance.json("shield", "status")["lists"]["blocked"] == 3_002
-    assert instance.stop() == 0
-    assert program_on(place) is None
-    stored = instance.cli("shield", "block", "203.0.113.8")
-    assert "holds from the next start" in stored.stderr
-    time.sleep(2)
-    instance.start()
-    found = {one["prefix"]: one["reason"] for one in instance.json("shield", "list")}
-    assert len(found) == 3_002
-    assert found["100.0.0.9/32"] == found["2a00::/32"] == "bots"
-    assert "203.0.113.8/32" in found
-    assert "203.0.113.7/32" not in found, "its time was over"
-
-
-def test_rules_are_checked_as_a_whole_and_hold_after_a_restart(place: Ground, instance: Instance) -> None:
+def test_rules_are_checked_as_a_whole(place: Ground, instance: Instance) -> None:
     good = instance.folder / "good.toml"
     good.write_text(
         f'[[rule]]\nid = 7\nnote = "no web"\naction = "drop"\nprotocol = "tcp"\n'
@@ -276,12 +250,68 @@ def test_rules_are_checked_as_a_whole_and_hold_after_a_restart(place: Ground, in
     (rule,) = instance.json("shield", "rules", "list")
     assert (rule["id"], rule["action"], rule["note"]) == (7, "drop", "no web")
     assert rule["packets"] > 0
+    top = instance.json("shield", "top")
+    assert [one["id"] for one in top["rules"]] == [7]
+    assert any(one["reason"] == "DROP_RULE" for one in top["reasons"])
 
+
+def test_lists_and_rules_hold_after_an_orderly_stop_and_a_start(place: Ground, instance: Instance) -> None:
+    """Begins with the rule that the test before has left."""
+    lines = ["# a list", *(f"100.{n // 256}.{n % 256}.9" for n in range(3_000)), "2a00::/32 ; a remark"]
+    file = instance.folder / "list.txt"
+    file.write_text("\n".join(lines))
+    instance.cli("shield", "block", "--file", str(file), "--reason", "bots")
+    assert instance.json("shield", "status")["lists"]["blocked"] == 3_001
+    instance.cli("shield", "block", "203.0.113.7", "--for", "2s")
     assert instance.stop() == 0
-    instance.start()
-    assert not reaches(place, PORTS.http)
+    assert program_on(place) is None, "an orderly stop detaches"
+    assert sysctl(place, "tcp_timestamps") == "1", "and puts back what was"
+    assert "detached" in [one["event"] for one in shield_log(instance)]
+    stored = instance.cli("shield", "block", "203.0.113.8")
+    assert "holds from the next start" in stored.stderr
+    time.sleep(2)
+    instance.start(seconds=60)
+    found = {one["prefix"]: one["reason"] for one in instance.json("shield", "list")}
+    assert len(found) == 3_002
+    assert found["100.0.0.9/32"] == found["2a00::/32"] == "bots"
+    assert "203.0.113.8/32" in found
+    assert "203.0.113.7/32" not in found, "its time was over"
+    assert not reaches(place, PORTS.http), "the rule"
     instance.cli("shield", "rules", "clear")
     assert reaches(place, PORTS.http)
+    instance.cli("shield", "unblock", "--file", str(file))
+    instance.cli("shield", "unblock", "203.0.113.8")
+
+
+def test_a_capture_holds_what_was_dropped_and_why(place: Ground, instance: Instance) -> None:
+    file = instance.folder / "dropped.pcapng"
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(
+            instance.cli, "shield", "capture", "--write", str(file), "--seconds", "6", "--dropped", "--json"
+        )
+        eventually(lambda: file.exists() and file.stat().st_size > 0)
+        for port in range(9000, 9005):
+            _knock(place, port)
+        done = json.loads(running.result().stdout)
+    assert done["packets"] >= 5
+    written = file.read_bytes()
+    assert written[:4] == b"\x0a\x0d\x0d\x0a"
+    assert written.count(b"DROP_NOT_SERVED: ") == done["packets"]
+    assert not tables.flags(_opened(instance)) & Flag.CAPTURING
+
+
+def _knock(place: Ground, port: int) -> None:
+    """One datagram to a port of the guarded machine."""
+
+    def send() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"knock", (HERE_V4, port))
+
+    inside(place.far.namespace, send)
+
+
+def _opened(instance: Instance) -> loader.Shield:
+    return loader.adopt(instance.configuration.shield_pins)
 
 
 def test_an_address_that_comes_is_guarded_too(place: Ground, instance: Instance) -> None:
@@ -309,23 +339,21 @@ def _answers_reset(place: Ground, address: str) -> bool:
 
 
 def test_switched_off_it_is_gone_and_every_place_says_so(place: Ground, instance: Instance) -> None:
-    instance.kill_supervisor()
+    instance.kill_supervisor()  # as at an upgrade: all parts go on
     text = instance.config_file.read_text().replace("enabled = true", "enabled = false")
     instance.config_file.write_text(text)
-    instance.start()
+    instance.start(seconds=60)
     assert program_on(place) is None
     assert sysctl(place, "tcp_timestamps") == "1"
     assert "packet shield: off — switched off by shield.enabled = false" in instance.cli("status").stdout
     metrics = inside(place.here.namespace, _metrics)
     assert 'rempart_shield_up{reason="switched off by shield.enabled = false"} 0.0' in metrics
     assert instance.cli("shield", "status", check=False).returncode == 1
+    assert instance.stop() == 0
 
 
 def test_what_somebody_else_has_attached_is_not_touched_and_is_a_fault_that_is_named(place: Ground) -> None:
-    from rempart.engines.shield import loader
-    from rempart.node.shield.kernel import program_bytes
-
-    other = inside(place.here.namespace, lambda: _attached(loader, program_bytes()))
+    other = inside(place.here.namespace, _attached)
     try:
         with made(place) as instance:
             instance.launch()
@@ -343,8 +371,9 @@ def test_what_somebody_else_has_attached_is_not_touched_and_is_a_fault_that_is_n
         other.close()
 
 
-def _attached(loader: Any, program: bytes) -> Any:
-    held = loader.load(program, None)
+def _attached() -> loader.Shield:
+    """Another tool's program on the interface."""
+    held = loader.load(program_bytes(), None)
     held.attach(INTERFACE)
     return held
 

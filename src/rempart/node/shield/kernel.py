@@ -19,6 +19,7 @@ from rempart.engines.shield.libbpf import Mode
 from rempart.model.configuration import Configuration
 from rempart.model.errors import EnvironmentLacks, RempartError
 from rempart.node.shield import choosing
+from rempart.node.shield.capturing import end_forgotten
 from rempart.node.shield.orders import orders
 from rempart.node.shield.rule_files import kept_rules
 from rempart.node.shield.sampling import Seen
@@ -193,6 +194,7 @@ class Kernel:
 
     def sweep(self) -> int:
         """Remove what has expired, of as many entries as take little time; how many went."""
+        end_forgotten(self._configuration.paths, self._shield)
         allowed, blocked = self._allowed.sweep(), self._blocked.sweep()
         self._sizes = ListSizes(
             allowed=allowed.entries,
@@ -221,15 +223,21 @@ class Kernel:
         # Here and not above: it needs to know what is here.
         from rempart.node.shield.by_hand import Lists
 
-        loaded, faults = self._shield.loaded, []
-        if not loaded.adopted and "blocked4" not in loaded.kept:
+        faults = []
+        # A list that ever had an entry has its flag; one that was being filled when we were killed has the
+        # mark.
+        mark = self._configuration.paths.shield_state.with_name("restoring")
+        if mark.exists() or not tables.flags(self._shield) & tables.LISTS:
             try:
+                mark.touch()
                 Lists(self._configuration, self._shield).restore()
-            except RempartError as error:
+                mark.unlink()
+            except (RempartError, OSError) as error:
                 faults.append(str(error))
-        if not loaded.adopted and "rules" not in loaded.kept:
+        if self._shield.maps["rules"].lookup(bytes(4)) is None:
             try:
-                rules.replace(self._shield, kept_rules(self._configuration.paths))
+                if kept := kept_rules(self._configuration.paths):
+                    rules.replace(self._shield, kept)
             except RempartError as error:
                 faults.append(f"the rules of before do not hold: {error}")
         return tuple(faults)

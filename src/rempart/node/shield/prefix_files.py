@@ -94,6 +94,10 @@ def read_prefixes(
 
 def one_prefix(text: str, field: str = "PREFIX") -> Network:
     """An address or a prefix. InvalidInput says what is wrong with it."""
+    if "%" in text:
+        raise InvalidInput(
+            f"{text!r} names an interface, and is no address for everybody", field=field, hint="leave %… out"
+        )
     try:
         return ipaddress.ip_network(text)
     except ValueError:

@@ -35,6 +35,7 @@ from rempart.model.configuration import StatePaths
 from rempart.model.errors import InvalidInput
 from rempart.model.shield import RULES_MAX, ShieldRule
 from rempart.model.validation import in_words
+from rempart.node.shield.prefix_files import one_prefix
 
 PROTOCOLS: Mapping[str, int] = {
     "icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "icmpv6": 58, "sctp": 132,
@@ -118,6 +119,9 @@ def _rule(given: Mapping[str, Any], number: int, source: str) -> ShieldRule:
                 hint=f"a number, or one of {', '.join(PROTOCOLS)}",
             )
         values["protocol"] = PROTOCOLS[name]
+    for name in ("source", "destination"):
+        if name in values:
+            values[name] = one_prefix(str(values[name]), place(name))
     if "payload" in values:
         try:
             values["payload"] = bytes.fromhex(str(values["payload"]))

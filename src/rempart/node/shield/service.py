@@ -165,8 +165,9 @@ class Part:
             self._found = self._network.look()
             kernel = Kernel.load(self._configuration, self._program)
             self._prepare_cookies(kernel)
-            kernel.tell(self._found, self._wanted())
+            # First the lists: that they are empty is how it is seen that they were forgotten.
             self._notes = kernel.restore()
+            kernel.tell(self._found, self._wanted())
         except RempartError as error:
             self._failures += 1
             self._load_due = now + guarding.retry_seconds(self._failures)
