@@ -95,8 +95,13 @@ def shield(resolved: Path) -> None:
     """The packet shield: loads the program, keeps it attached and what it knows current."""
     configuration = _read(resolved).configuration
     from rempart.node.shield.service import prepare, run
+    from rempart.node.shield.state import off_state, write_state
 
-    prepared = prepare(configuration)
+    try:
+        prepared = prepare(configuration)
+    except RempartError as error:
+        write_state(configuration.paths.shield_state, off_state(str(error), wanted=True))
+        raise
     _leave_root(configuration.users.shield, keep=prepared.capabilities)
     run(configuration, prepared)
 

@@ -14,10 +14,10 @@ from rempart.node import privileges
 from rempart.node.shield import choosing, network
 
 CAPABILITIES = (privileges.CAP_NET_ADMIN, privileges.CAP_PERFMON, privileges.CAP_BPF)
-"""What the part keeps when it leaves root: to load and read (CAP_BPF), to attach and to set the network's
-sysctls (CAP_NET_ADMIN), and to have its program neither refused for comparing pointers nor slowed down by
-masking every index against speculation (CAP_PERFMON)."""
-_NEEDED = {privileges.CAP_NET_ADMIN: "CAP_NET_ADMIN", privileges.CAP_BPF: "CAP_BPF"}
+"""What the part keeps when it leaves root: to read and write tables (CAP_BPF), to attach and to set the
+network's sysctls (CAP_NET_ADMIN), and, should it have to load the program by itself, to have it accepted,
+which subtracts packet pointers (CAP_PERFMON; "pointer -= pointer prohibited" without)."""
+_NAMES = {12: "CAP_NET_ADMIN", 38: "CAP_PERFMON", 39: "CAP_BPF"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def planned(configuration: Configuration, *, is_root: bool) -> Planned:
         return Planned(False, "switched off by shield.enabled = false")
     if not is_root:
         return Planned(False, "not started as root, so no packet can be looked at", demanded)
-    lacking = [name for one, name in _NEEDED.items() if not privileges.capabilities() >> one & 1]
+    lacking = [name for one, name in _NAMES.items() if not privileges.capabilities() >> one & 1]
     if lacking:
         return Planned(False, f"this machine or container does not give {' and '.join(lacking)}", demanded)
     try:
@@ -57,5 +57,7 @@ def planned(configuration: Configuration, *, is_root: bool) -> Planned:
 def _loadable() -> None:
     """Raises EnvironmentLacks when the library or the compiled program is missing."""
     from rempart.engines.shield.libbpf import library
+    from rempart.node.shield.kernel import program_bytes
 
     library()
+    program_bytes()
