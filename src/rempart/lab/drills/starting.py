@@ -27,7 +27,7 @@ from rempart.lab.network.world import INTERFACE, Edge, Role, World
 from rempart.lab.origins.contract import Origin, OriginScene
 from rempart.lab.processes import require
 from rempart.lab.visitors.contract import VisitorsOrder
-from rempart.model.errors import RempartError
+from rempart.model.errors import EnvironmentLacks, RempartError
 
 HOST, ZONE = "www.shop.example", "shop.example"
 UP_SECONDS = 60.0
@@ -200,7 +200,10 @@ def require_generators(drill: Drill, plan: World, origin: Origin) -> None:
     for number, wave in enumerate(drill.waves):
         target = target_of(plan, origin)
         order = order_of(drill, number, 0, plan, target, phases, "02:00:00:00:00:01", Path())
-        for program, package in ATTACKS[wave.attack].sender(order).programs:
+        sender = ATTACKS[wave.attack].sender(order)
+        if (why := sender.lacks()) is not None:
+            raise EnvironmentLacks(wave.attack, why)
+        for program, package in sender.programs:
             require(program, package)
 
 

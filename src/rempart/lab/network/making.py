@@ -20,7 +20,7 @@ from rempart.lab.network import cgroups, remains
 from rempart.lab.network.inside import inside, set_sysctls, write_sysfs
 from rempart.lab.network.offload import aggregate_arrivals, send_whole_packets
 from rempart.lab.network.place import Place
-from rempart.lab.network.world import CpuCap, Interface, Link, Role, World
+from rempart.lab.network.world import INTERFACE, CpuCap, Interface, Link, Role, World
 from rempart.model.base import Value
 from rempart.model.errors import EnvironmentLacks, RempartError
 from rempart.node.processes import identify
@@ -60,6 +60,7 @@ EVERYWHERE = {
 }
 
 _NODAD = 0x02
+_PERMANENT = 0x80
 
 
 class Counters(Value):
@@ -156,6 +157,22 @@ class Network:
         """The router's hardware address as the bots see it."""
         return self.hardware_address(Role.ROUTER, "bots0")
 
+    def tell_bots_their_gateway(self) -> None:
+        """The bots know the router's hardware address from now on, also when it answers nobody who asks."""
+        routing = self._routing(Role.BOTS)
+        index = routing.link_lookup(ifname=INTERFACE)[0]
+        for link in self.plan.links:
+            if link.b.role is Role.BOTS:
+                for address in (address.partition("/")[0] for address in link.a.addresses):
+                    routing.neigh(
+                        "replace",
+                        dst=address,
+                        lladdr=self.bots_gateway,
+                        ifindex=index,
+                        state=_PERMANENT,
+                        family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                    )
+
     @property
     def _group_name(self) -> str:
         return f"rempart-lab-{self.plan.run}"
@@ -192,7 +209,16 @@ class Network:
         for route in self.plan.routes:
             way: dict[str, Any] = {"gateway": route.gateway} if route.gateway else {"type": "blackhole"}
             self._routing(route.role).route("add", dst=route.network, **way)
+        self._take_live_frames_from_bots()
         self._charge_arrivals_to_the_edges()
+
+    def _take_live_frames_from_bots(self) -> None:
+        """Let the router take the bots' packets through NAPI: without it a veth refuses frames that were not
+        sent by a socket. Nor may larger pieces pass those that come through it."""
+        for link in self.plan.links:
+            if link.b.role is Role.BOTS:
+                inside(self.plan.namespace(link.a.role), partial(aggregate_arrivals, link.a.name))
+                inside(self.plan.namespace(link.b.role), partial(send_whole_packets, link.b.name))
 
     def _cable(self, link: Link) -> None:
         a, b = link.a, link.b
