@@ -509,23 +509,21 @@ class Map(Descriptor):
             at += count.value + 1
         return done
 
-    def lookup_batches(self, size: int = BATCH, after: bytes | None = None) -> Iterator[tuple[Bytes, Bytes]]:
-        """All entries, in turns of at most ``size``: keys and values as rows of bytes.
+    def lookup_batch(self, size: int, token: bytes | None) -> tuple[Bytes, Bytes, bytes | None]:
+        """The next entries, about ``size`` at most: keys, values, and the token with which to go on.
 
-        An LPM trie goes on ``after`` a key; when that is gone, from the beginning.
+        None begins, and comes back at the end. A trie's token is the last key; once that is removed it begins
+        anew.
         """
-        before = np.zeros(max(self.key_size, 8), np.uint8)
-        follow = np.zeros_like(before)
-        begun = after is not None
-        if after is not None:
-            before[: len(after)] = np.frombuffer(after, np.uint8)
+        before = np.frombuffer(token, np.uint8) if token is not None else None
+        follow = np.zeros(max(self.key_size, 8), np.uint8)
         while True:
             keys = np.zeros((size, self.key_size), np.uint8)
             values = np.zeros((size, self._held), np.uint8)
             count = c.c_uint32(size)
             result = library().bpf_map_lookup_batch(
                 self.fd,
-                before.ctypes.data if begun else None,
+                None if before is None else before.ctypes.data,
                 follow.ctypes.data,
                 keys.ctypes.data,
                 values.ctypes.data,
@@ -533,13 +531,26 @@ class Map(Descriptor):
                 None,
             )
             number = c.get_errno() if result < 0 else 0
-            if number not in (0, errno.ENOENT):
+            if number == errno.ENOSPC and not count.value:  # a hash table's bucket with more than that
+                size *= 2
+                continue
+            if number not in (0, errno.ENOENT, errno.ENOSPC):
                 raise _failure(f"read map {self.name}", number)
-            if count.value:
-                yield keys[: count.value], values[: count.value]
-            if number == errno.ENOENT:
+            return (
+                keys[: count.value],
+                values[: count.value],
+                None if number == errno.ENOENT else follow.tobytes(),
+            )
+
+    def lookup_batches(self, size: int = BATCH) -> Iterator[tuple[Bytes, Bytes]]:
+        """All entries, in turns of at most ``size``: keys and values as rows of bytes."""
+        keys, values, token = self.lookup_batch(size, None)
+        while True:
+            if len(keys):
+                yield keys, values
+            if token is None:
                 return
-            begun, before, follow = True, follow, before
+            keys, values, token = self.lookup_batch(size, token)
 
     def _fits(self, given: bytes, size: int) -> None:
         # ctypes would let the kernel read past the end.

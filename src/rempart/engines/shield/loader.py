@@ -1,12 +1,12 @@
 """The packet program in the kernel: load, attach, pin, and take over what an earlier loader has left.
 
-Everything that must outlive us is pinned in one folder of the bpf file system, and a loader that finds it there
-goes on with it: a packet is never judged by nothing because a process was killed. What is in the folder:
+What must outlive us is pinned in one folder of the bpf file system, and a loader that finds it goes on with
+it: a packet is never judged by nothing because a process was killed. What is in the folder:
 
     NAME            each map, by its name in the program
     program         what is attached
     link-INTERFACE  its hold on an interface
-    loader          of which object (SHA-256) all this is
+    loader          of which object all this is
     next-…          of a change that was not carried through; removed by the next loader
 """
 
@@ -25,8 +25,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from rempart.engines.shield import bpffs
 from rempart.engines.shield.btf import Types
 from rempart.engines.shield.libbpf import Link, Map, MapDefinition, MapType, Mode, Object, Program, attached
@@ -36,6 +34,7 @@ from rempart.model.errors import Conflict, EnvironmentLacks, NotFound
 PROGRAM = "shield"
 LOCK_SECONDS = 10.0
 _STAMP, _NEXT, _LINK = "loader", "next-", "link-"
+OBJECT = Path(__file__).with_name("shield.bpf.o")
 _DRIVER_CANNOT = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOMEM, errno.ERANGE, 524})
 """What drivers answer when they have no XDP, or not with this MTU or this many queues."""
 
@@ -191,11 +190,11 @@ class Shield:
 
 
 def load(data: bytes, folder: Path | None, constants: Mapping[str, int] | None = None) -> Shield:
-    """Have the program of the object ``data`` in the kernel, with what an earlier one has left in ``folder``.
+    """Have the program of the object ``data`` in the kernel, with what another has left in ``folder``.
 
-    With the same object and constants the pinned program is adopted and nothing is loaded. Otherwise the new one
-    is loaded, uses every pinned map whose layout is the same, and takes the old one's place on every interface
-    without a packet in between. ``folder`` None: nothing is pinned and all of it ends with this process.
+    With the same object and constants the pinned program is adopted and nothing is loaded. Otherwise the new
+    one is loaded, uses every pinned map whose layout is the same, and takes the old one's place everywhere,
+    with no packet in between. ``folder`` None: nothing is pinned and all of it ends with this process.
     ``constants``: read-only data of the program by name, for example ``{"frozen_clock": 1}``.
 
     Raises EnvironmentLacks (libbpf1, CAP_BPF, kernel, bpffs), EngineRefused (BrokenObject, VerifierRefused,
@@ -209,10 +208,22 @@ def load(data: bytes, folder: Path | None, constants: Mapping[str, int] | None =
     with hold(folder):
         for one in folder.glob(f"{_NEXT}*"):
             one.unlink()
-        if _stamp(folder) == stamp:
+        if (_stamp(folder) or b"").startswith(stamp):
             with contextlib.suppress(FileNotFoundError):
                 return _adopt(folder)
         return _load(data, folder, constants, stamp)
+
+
+def compiled() -> bytes:
+    """The compiled packet program that Rempart comes with. Raises EnvironmentLacks."""
+    try:
+        return OBJECT.read_bytes()
+    except OSError as error:
+        raise EnvironmentLacks(
+            "packet program",
+            f"{OBJECT} cannot be read: {error.strerror}",
+            hint="bin/setup compiles it; a wheel brings it along",
+        ) from None
 
 
 def adopt(folder: Path) -> Shield:
@@ -298,7 +309,15 @@ def _load(data: bytes, folder: Path | None, constants: Mapping[str, int], stamp:
         _set_constants(found, types, constants)
         definitions = {name: one for name, one in found.maps.items() if not one.internal}
         before = _pinned_maps(folder, definitions)
-        kept = {name: one for name, one in before.items() if _is_same(definitions[name], types, one)}
+        inner = _inner_layout(definitions, types)
+        is_inner_same = inner == (_stamp(folder) or b"")[len(stamp) :]
+        kept = {
+            name: one
+            for name, one in before.items()
+            if definitions[name].shape == one.shape
+            and _same_contents(definitions[name], types, one)
+            and (definitions[name].inner is None or is_inner_same)
+        }
         for name, one in kept.items():
             definitions[name].reuse(one)
         found.load()
@@ -309,9 +328,15 @@ def _load(data: bytes, folder: Path | None, constants: Mapping[str, int], stamp:
             {name: one.open() for name, one in found.maps.items() if one.internal} if folder is None else {}
         )
     changed = sorted(set(before) - set(kept))
-    notes = tuple(_migrate(name, before[name], maps[name], types, definitions[name]) for name in changed)
+    notes = tuple(
+        _migrate(name, before[name], maps[name], types, definitions[name])
+        for name in changed
+        if before[name].next_key(None) is not None
+    )
     if folder is not None:
-        _put_in_place(folder, program, {name: one for name, one in maps.items() if name not in kept}, stamp)
+        _put_in_place(
+            folder, program, {name: one for name, one in maps.items() if name not in kept}, stamp + inner
+        )
         for path in folder.iterdir():
             if path.name not in (*maps, "program", _STAMP) and not path.name.startswith(_LINK):
                 path.unlink()
@@ -335,7 +360,10 @@ def _put_in_place(folder: Path, program: Program, maps: Mapping[str, Map], stamp
         mark.pin(folder / _STAMP)
 
 
-def _stamp(folder: Path) -> bytes | None:
+def _stamp(folder: Path | None) -> bytes | None:
+    """SHA-256 of the object, and of the layout of maps inside of maps, which the kernel does not tell."""
+    if folder is None:
+        return None
     try:
         with Map.pinned(folder / _STAMP) as mark:
             return mark.lookup(bytes(4))
@@ -363,17 +391,13 @@ def _pinned_maps(folder: Path | None, definitions: Mapping[str, MapDefinition]) 
     return found
 
 
-def _is_same(definition: MapDefinition, types: Types, existing: Map) -> bool:
-    """Whether the new program finds in it what it expects: sizes, and what lies where."""
-    if definition.shape != existing.shape or not _same_contents(definition, types, existing):
-        return False
-    if definition.inner is None:
-        return True
-    raw = existing.lookup(bytes(existing.key_size))
-    if raw is None:
-        return False
-    with Map.by_id(int(np.frombuffer(raw, np.uint32)[0])) as inner:
-        return _is_same(definition.inner, types, inner)
+def _inner_layout(definitions: Mapping[str, MapDefinition], types: Types) -> bytes:
+    inside = [
+        (name, one.inner.shape, *map(types.description, one.inner.btf_ids))
+        for name, one in sorted(definitions.items())
+        if one.inner is not None
+    ]
+    return hashlib.sha256(repr(inside).encode()).digest()
 
 
 def _same_contents(definition: MapDefinition, types: Types, existing: Map) -> bool:
