@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import signal
 import subprocess
 import sys
@@ -11,13 +10,14 @@ import threading
 import time
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from rempart.engines.shield import lists, loader, tables
 from rempart.engines.shield.layout import Reason, Verdict
-from rempart.engines.shield.libbpf import Map, MapType, Mode, Program
+from rempart.engines.shield.libbpf import Map, MapType, Mode, Program, attached
 from rempart.engines.shield.loader import Shield
 from rempart.engines.shield.refusals import BrokenObject, VerifierRefused
 from rempart.model.errors import Conflict, NotFound
@@ -113,7 +113,7 @@ def test_what_is_not_pinned_ends_with_its_process(wire: Wire) -> None:
     number = shield.program.id
     wire.inside(lambda: shield.attach("guarded0"))
     shield.close()
-    assert wire.inside(lambda: loader.attached(loader.index_of("guarded0"))).program_id == 0
+    assert wire.inside(lambda: attached(loader.index_of("guarded0"))).program_id == 0
     # The kernel frees it when the last packet that is in it has left.
     assert _until(lambda: _is_gone(number))
 
@@ -138,7 +138,7 @@ def test_another_object_takes_over_with_everything(wire: Wire, pins: Path) -> No
     assert not second.loaded.adopted
     assert second.loaded.notes == ()
     assert set(second.loaded.kept) == set(second.maps)
-    assert wire.inside(lambda: loader.attached(loader.index_of("guarded0"))).program_id == second.program.id
+    assert wire.inside(lambda: attached(loader.index_of("guarded0"))).program_id == second.program.id
     assert wire.inside(lambda: second.attach("guarded0")).adopted
     assert tables.counters(second)[Reason.DROP_BLOCKED].packets == 1
     assert second.program.run(frame(BLOCKED)).verdict == Verdict.DROP
@@ -166,8 +166,7 @@ def test_counters_move_with_their_sums(pins: Path) -> None:
     first = started(pins)
     first.program.run(frame(BLOCKED))
     second = loader.load(binary(SHIELD, ("REASONS = 64", "REASONS = 128")), pins)
-    moved = np.concatenate([_cpu_sums(second.maps["counters"])])
-    assert moved[Reason.DROP_BLOCKED] == 1
+    assert _cpu_sums(second.maps["counters"])[Reason.DROP_BLOCKED] == 1
 
 
 def test_other_fields_in_the_same_place_begin_anew(pins: Path) -> None:
@@ -189,7 +188,7 @@ def test_a_broken_object_changes_nothing(wire: Wire, pins: Path) -> None:
     for data in (b"", b"no object at all", loader.compiled()[:5_000], binary("int nothing;")):
         with pytest.raises(BrokenObject, match="the packet program is damaged"):
             loader.load(data, pins)
-    assert wire.inside(lambda: loader.attached(loader.index_of("guarded0"))).program_id == first.program.id
+    assert wire.inside(lambda: attached(loader.index_of("guarded0"))).program_id == first.program.id
     assert loader.adopt(pins).program.id == first.program.id
 
 
@@ -218,7 +217,7 @@ def test_removing_leaves_nothing(wire: Wire, pins: Path) -> None:
     wire.inside(lambda: shield.attach("guarded0"))
     shield.remove()
     assert not pins.exists()
-    assert wire.inside(lambda: loader.attached(loader.index_of("guarded0"))).program_id == 0
+    assert wire.inside(lambda: attached(loader.index_of("guarded0"))).program_id == 0
 
 
 def test_the_lock_has_one_holder(pins: Path) -> None:
@@ -350,7 +349,6 @@ def _is_gone(number: int) -> bool:
     return False
 
 
-def _cpu_sums(table: Map) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+def _cpu_sums(table: Map) -> Any:
     assert table.type == MapType.PERCPU_ARRAY
-    assert os.cpu_count()
     return table.lookup_all_cpus(np.dtype([("first", "u8"), ("second", "u8")]))["first"].sum(axis=1)
