@@ -6,9 +6,7 @@ Exit status: 0 every bar met; 1 a bar not met; 2 no such drill or contender; 3 t
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rempart.cli.output import document, json_option, note, say, table
+from rempart.lab.progress import progress_bar
 from rempart.model.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from rempart.lab.drills.contract import Drill
     from rempart.lab.drills.running import Outcome
 
-Progress = Callable[[str, float], None]
 Page = Callable[["Drill", "Outcome"], str]
 
 _seed = click.option(
@@ -182,31 +180,3 @@ def show(chosen: Drill, outcome: Outcome) -> None:
     for bar in outcome.result.bars:
         got = "not measured" if bar.got is None else f"{bar.got:.3g}"
         say(f"{'met    ' if bar.ok else 'NOT MET'}  {bar.name}: {got} (want {bar.want})")
-
-
-@contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """A bar on the terminal; where there is none, a line on standard error for each new thing that goes
-    on."""
-    # Ended by a service manager or a time limit, it takes its world down as after Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        last = ""
-
-        def line(words: str, share: float) -> None:
-            nonlocal last
-            if words != last:
-                note(f"{share:4.0%}  {words}")
-                last = words
-
-        yield line
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=1.0)
-        yield lambda words, share: bar.update(task, description=words, completed=share)

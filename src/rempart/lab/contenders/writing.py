@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from rempart.lab.contenders.contract import EdgeScene
+from rempart.lab.contenders.contract import Contender, EdgeScene, Standing
 from rempart.model.errors import RempartError
 
 SEARCHED = ("/usr/sbin", "/sbin", "/usr/local/sbin")
@@ -62,6 +62,17 @@ def nginx(scene: EdgeScene, package: str) -> Iterator[psutil.Process]:
     argv = ["nginx", "-c", str(config), "-p", str(scene.folder), "-e", str(scene.folder / "error.log")]
     with scene.place.running(argv, log=scene.folder / "nginx.out") as process:
         yield process
+
+
+def nginx_contender(name: str, summary: str) -> Contender:
+    """A contender that is nginx with the ``nginx.conf`` in the folder of its name."""
+
+    @contextlib.contextmanager
+    def start(scene: EdgeScene) -> Iterator[Standing]:
+        with nginx(scene, name):
+            yield Standing(authority=scene.authority)
+
+    return Contender(name=name, summary=summary, lacks=lacking(("nginx", "nginx-light")), start=start)
 
 
 def last_words(folder: Path) -> str:

@@ -9,12 +9,11 @@ the same of each, one contender after the other, with the same seed.
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 
 from pydantic import Field
 
-from rempart.lab.figures import Bar
+from rempart.lab.figures import Judged
 from rempart.lab.network.world import WorldShape
 from rempart.lab.visitors.contract import Population
 from rempart.model.base import Value
@@ -93,17 +92,9 @@ class ContenderResult(Value):
     attack_reached_origin: int | None
 
 
-class DrillResult(Value):
+class DrillResult(Judged):
     """A drill's outcome: the document that ``--json`` prints."""
 
     drill: str
     seed: int
     contenders: tuple[ContenderResult, ...]
-    bars: tuple[Bar, ...]
-
-    @property
-    def ok(self) -> bool:
-        return all(bar.ok for bar in self.bars)
-
-    def json_text(self) -> str:
-        return json.dumps(self.model_dump(mode="json"), indent=2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,7 @@ from rempart.lab.network.making import Network, refuse_without_namespaces
 from rempart.lab.network.world import Edge, world
 from rempart.lab.origins.catalogue import ORIGINS
 from rempart.lab.origins.contract import Origin, OriginScene, read_log
+from rempart.lab.progress import Progress
 from rempart.lab.visitors.contract import VisitorsOrder
 from rempart.lab.visitors.truth import read_truths, worst_lag
 from rempart.model.errors import EnvironmentLacks, RempartError
@@ -48,9 +49,6 @@ WATCH_EVERY_S = 0.1
 OTHERS_SHARE = 0.25
 LATE_S = 0.25
 """When the visitors' own clock was later than this, the lab was too small, and the report says so."""
-
-Progress = Callable[[str, float], None]
-"""Called with what is going on and the share of the whole that is done."""
 
 
 @dataclass(frozen=True, slots=True)
