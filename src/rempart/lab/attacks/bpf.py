@@ -43,7 +43,10 @@ class Helper(IntEnum):
     """Functions of the kernel that a program may call (``bpf-helpers(7)``)."""
 
     MAP_LOOKUP = 1
+    TAIL_CALL = 12
     REDIRECT = 23
+    ADJUST_TAIL = 65
+    """bpf_xdp_adjust_tail."""
     CURRENT_PROCESS = 120
     """bpf_get_ns_current_pid_tgid: numbers as the process's own pid namespace has them."""
     STORE_BYTES = 190
@@ -100,6 +103,9 @@ class Instructions:
     def add_register(self, to: int, of: int) -> Instructions:
         return self._add(0x0F, to, of)
 
+    def subtract_register(self, to: int, of: int) -> Instructions:
+        return self._add(0x1F, to, of)
+
     def low_half(self, register: int) -> Instructions:
         """Clear a register's upper 32 bits."""
         return self._add(0xBC, register, register)
@@ -146,7 +152,13 @@ class Array:
 def load(kind: Kind, name: str, program: Instructions) -> int:
     """Have the kernel verify and take a program; its descriptor."""
     code = bytes(program)
-    found: int = _library().bpf_prog_load(kind, name.encode(), b"GPL", code, len(code) // 8, None)
+    # Named as libbpf names it, so that programs of both can call each other.
+    options = _LoadOptions(
+        size=ctypes.sizeof(_LoadOptions), expected_attach_type=_ATTACH_XDP if kind is Kind.XDP else 0
+    )
+    found: int = _library().bpf_prog_load(
+        kind, name.encode(), b"GPL", code, len(code) // 8, ctypes.byref(options)
+    )
     return _checked(found, f"loading the program {name}")
 
 
@@ -196,6 +208,12 @@ class _MapOptions(ctypes.Structure):
         ("size", ctypes.c_size_t), ("btf", ctypes.c_uint32 * 4), ("inner_map", ctypes.c_uint32),
         ("map_flags", ctypes.c_uint32), ("map_extra", ctypes.c_uint64), ("numa_node", ctypes.c_uint32),
         ("interface", ctypes.c_uint32),
+    ]  # fmt: skip
+
+
+class _LoadOptions(ctypes.Structure):
+    _fields_ = [
+        ("size", ctypes.c_size_t), ("attempts", ctypes.c_int), ("expected_attach_type", ctypes.c_uint32),
     ]  # fmt: skip
 
 

@@ -262,9 +262,9 @@ class Network:
         machine.
         """
         for edge in self.plan.edges:
-            self._charge_arrivals_to(edge.role)
+            self.charge_arrivals_to(edge.role)
 
-    def _charge_arrivals_to(self, role: Role) -> None:
+    def charge_arrivals_to(self, role: Role) -> None:
         namespace = self.plan.namespace(role)
         names = []
         for link in self.plan.links:
