@@ -26,7 +26,12 @@ def launched(scene: EdgeScene) -> Iterator[Instance]:
         api=9181,
     )
     listen = {"listen": [scene.v4, scene.v6]}
-    settings = {"edge": {**listen, "addresses": [scene.v4, scene.v6]}, "dns": listen}
+    settings = {
+        "edge": {**listen, "addresses": [scene.v4, scene.v6]},
+        "dns": listen,
+        # Its interface would be found by the addresses too; to be without the shield is a fault here.
+        "shield": {"enabled": True, "interfaces": [scene.interface]},
+    }
     with Instance(ports, settings, place=scene.place, folder=scene.folder / "rp") as instance:
         instance.launch()
         yield instance
