@@ -61,6 +61,9 @@ EVERYWHERE = {
     "ipv6/neigh/default/gc_thresh3": "65536",
 }
 
+ARRIVALS = {"threaded": "1", "gro_flush_timeout": "50000", "napi_defer_hard_irqs": "1"}
+"""How an edge's interfaces take packets, below ``/sys/class/net``: by a thread, which looks again after 50
+microseconds instead of being woken for every few packets."""
 _NODAD = 0x02
 _PERMANENT = 0x80
 
@@ -273,7 +276,7 @@ class Network:
                     inside(namespace, partial(aggregate_arrivals, end.name))
                     inside(self.plan.namespace(other.role), partial(send_whole_packets, other.name))
                     names.append(end.name)
-        write_sysfs(namespace, {f"{name}/threaded": "1" for name in names})
+        write_sysfs(namespace, {f"{name}/{file}": text for name in names for file, text in ARRIVALS.items()})
         group = self._groups[role]
         for pid in _kernel_threads(names):
             if self.plan.caps[role].cores:
