@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from rempart.lab.attacks import bpf
+from rempart.lab import bpf
 from rempart.lab.attacks.catalogue import ATTACKS
 from rempart.lab.drills.catalogue import DRILLS
 from rempart.lab.drills.contract import Wave

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rempart.lab.attacks import bpf
-from rempart.lab.attacks.bpf import Array, Helper, Instructions, Kind
+from rempart.lab import bpf
+from rempart.lab.bpf import Array, Helper, Instructions, Kind
 from rempart.lab.network.inside import unshare_network
 
 LOOPBACK_INDEX = 1

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from rempart.engines.shield.loader import Shield
-from rempart.lab.attacks import bpf
+from rempart.lab import bpf
 from rempart.lab.bench import shield_costs, shield_figures
 from rempart.lab.bench.report import BenchReport, Row
 from rempart.lab.bench.shield_decisions import Decision

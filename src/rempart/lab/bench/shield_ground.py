@@ -32,7 +32,7 @@ from typing import Self
 import numpy as np
 import psutil
 
-from rempart.lab.attacks import bpf
+from rempart.lab import bpf
 from rempart.lab.attacks.packets import Frames
 from rempart.lab.bench.shield_bystander import Stood
 from rempart.lab.bench.shield_decisions import GATEWAY, HTTPS, OURS

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rempart.engines.shield.libbpf import Map, MapType, Program
-from rempart.lab.attacks import bpf
-from rempart.lab.attacks.bpf import Array, Helper, Instructions
+from rempart.lab import bpf
 from rempart.lab.attacks.packets import Frames
+from rempart.lab.bpf import Array, Helper, Instructions
 
 XDP_PASS = 2
 _DATA, _DATA_END = 0, 4

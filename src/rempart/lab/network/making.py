@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psutil
 
-from rempart.lab import leftovers
+from rempart.lab import bpf, leftovers
 from rempart.lab.network import cgroups, remains
 from rempart.lab.network.inside import inside, set_sysctls, write_sysfs
 from rempart.lab.network.offload import aggregate_arrivals, send_whole_packets
@@ -84,6 +84,8 @@ class Network:
         self.plan = plan
         self.hierarchies = cgroups.here()
         self._groups: dict[Role, cgroups.Group] = {}
+        self._programs: list[int] = []
+        """Descriptors of links: a program is attached as long as one is open."""
         self._open: dict[Role, IPRoute] = {}
 
     def __enter__(self) -> Self:
@@ -115,6 +117,8 @@ class Network:
         self._clear()
 
     def _clear(self) -> None:
+        while self._programs:
+            os.close(self._programs.pop())
         while self._open:
             self._open.popitem()[1].close()
         remains.clear(self._run)
@@ -223,6 +227,7 @@ class Network:
             way: dict[str, Any] = {"gateway": route.gateway} if route.gateway else {"type": "blackhole"}
             self._routing(route.role).route("add", dst=route.network, **way)
         self._take_live_frames_from_bots()
+        self._take_answers_of_programs()
         self._charge_arrivals_to_the_edges()
 
     def _take_live_frames_from_bots(self) -> None:
@@ -283,6 +288,27 @@ class Network:
                 os.sched_setaffinity(pid, self.plan.caps[role].cores)
             group.take(pid)
 
+    def _take_answers_of_programs(self) -> None:
+        """Let the router take what a packet program at an edge answers by itself.
+
+        A veth drops frames that an XDP program sends back unless the other end has a program too: this one
+        passes everything. Every contender gets it, also who has no such program.
+        """
+        if bpf.lacking() is not None:
+            return
+        program = bpf.load(bpf.Kind.XDP, "pass", bpf.Instructions().constant(0, bpf.XDP_PASS).exit())
+        try:
+            for link in self.plan.links:
+                if link.a.role is Role.ROUTER and link.b.role in (Role.EDGE, Role.SECOND_EDGE):
+                    attached = partial(_attach, program, link.a.name)
+                    self._programs.append(inside(self.plan.namespace(Role.ROUTER), attached))
+        finally:
+            os.close(program)
+
+
+def _attach(program: int, interface: str) -> int:
+    return bpf.attach_xdp(socket.if_nametoindex(interface), program, generic=False)
+
 
 def refuse_without_namespaces() -> None:
     """EnvironmentLacks, with the reason, where the lab cannot be built."""
@@ -324,5 +350,7 @@ def _kernel_threads(interfaces: list[str], *, seconds: float = 2.0) -> list[int]
         if len(found) >= len(interfaces):
             return found
         if time.monotonic() > deadline:
-            raise RempartError("the kernel's thread for the edge's packets was not found")
+            raise RempartError(
+                f"the kernel's thread for the packets of {', '.join(interfaces)} was not found"
+            )
         time.sleep(0.02)

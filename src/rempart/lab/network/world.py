@@ -139,8 +139,8 @@ EDGE_V4, EDGE_V6 = "203.0.113.10", "2001:db8:ed::10"
 SECOND_EDGE_V4, SECOND_EDGE_V6 = "198.19.0.10", "2001:db8:ed2::10"
 ORIGIN_V4 = "192.0.2.80"
 RESOLVER_V4 = "45.0.53.53"
-"""Of ``addressing.INFRASTRUCTURE``: what comes to an edge must come from addresses of the public Internet, or a
-defence that knows which are not drops it."""
+"""Of ``addressing.INFRASTRUCTURE``: what comes to an edge must come from public addresses, or a defence that
+knows which are not drops it."""
 INTERFACE = "net0"
 """The interface of a namespace towards the router; the edge's is named by ``World.edge_interface``."""
 

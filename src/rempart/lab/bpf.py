@@ -26,8 +26,8 @@ LEAST_KERNEL = (5, 18)
 
 _MAP_TYPE_ARRAY, _MMAPABLE = 2, 1 << 10
 _ATTACH_XDP, _XDP_GENERIC, _XDP_DRIVER = 37, 1 << 1, 1 << 2
-XDP_DROP = 1
-"""What an XDP program gives back to have a packet dropped."""
+XDP_DROP, XDP_PASS = 1, 2
+"""What an XDP program gives back to have a packet dropped, or passed to the kernel."""
 _LIVE_FRAMES = 1 << 1
 _PSEUDO_MAP, _PSEUDO_MAP_VALUE = 1, 2
 
