@@ -18,14 +18,13 @@ from rempart.engines.shield.model.tables import Config, Prefix, Prefixes, RuleSe
 
 from .worlds import rule_bytes
 
-OBJECT = Path(layout.__file__).parent / "shield.bpf.o"
+OBJECT = Path(os.environ.get("REMPART_SHIELD_OBJECT", Path(layout.__file__).parent / "shield.bpf.o"))
 PAGE = mmap.PAGESIZE
 BUSY, DISCARDED = 1 << 31, 1 << 30
 _POSITION = Struct("<Q")
 _HEADER = Struct("<II")
 _SAMPLE_SIZE = layout.SAMPLE.itemsize
 _CAPTURED_AT = 16
-LISTS = ("allowed4", "allowed6", "blocked4", "blocked6", "blocked4_hosts", "blocked6_nets")
 
 
 class Ring:
@@ -93,6 +92,8 @@ class Shield:
         self._run = library().bpf_prog_test_run_opts
         self._options_at = c.byref(self._options)
         self._lost = [0, 0]
+        self._listed: list[tuple[str, bytes]] = []
+        self._rules: RuleSet | None = None
         self._addresses: frozenset[bytes] = frozenset()
         self._services: frozenset[int] = frozenset()
 
@@ -137,16 +138,16 @@ class Shield:
 
     def enter(self, tables: Tables) -> None:
         """Write all tables anew. What was remembered stays, but for the hits of lists."""
-        for name in (*LISTS, "martians4", "martians6"):
-            for key in list(self.maps[name].keys()):
-                self.maps[name].delete(key)
+        for name, key in self._listed:
+            self.maps[name].delete(key)
+        self._listed.clear()
         self._list("allowed4", tables.allowed4)
         self._list("allowed6", tables.allowed6)
         self._list("blocked4", tables.blocked4)
         self._list("blocked6", tables.blocked6)
         for name, prefixes in (("martians4", tables.martians4), ("martians6", tables.martians6)):
             for prefix, value in prefixes.entries.items():
-                self.maps[name].update(_key(prefixes.bits, prefix), pack("<I", value))
+                self._put(name, _key(prefixes.bits, prefix), pack("<I", value))
         for address in self._addresses - tables.addresses:
             self.maps["addresses"].delete(address)
         for address in tables.addresses:
@@ -161,9 +162,16 @@ class Shield:
     def _list(self, name: str, prefixes: Prefixes) -> None:
         for prefix, until in prefixes.entries.items():
             place, key = list_place(name, prefixes.bits, prefix)
-            self.maps[place].update(key, pack("<QQQII", until, 0, 0, 7, prefix.length))
+            self._put(place, key, pack("<QQQII", until, 0, 0, 7, prefix.length))
+
+    def _put(self, name: str, key: bytes, value: bytes) -> None:
+        self.maps[name].update(key, value)
+        self._listed.append((name, key))
 
     def _rule_set(self, rules: RuleSet | None) -> None:
+        if rules == self._rules:
+            return  # the kernel waits for a grace period when it is told
+        self._rules = rules
         if rules is None:
             self.maps["rules"].delete(bytes(4))
             return
