@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from rempart.engines.shield import lists, loader, tables
 from rempart.engines.shield.layout import Reason, Verdict
 from rempart.engines.shield.libbpf import Map, MapType, Mode, Program, attached
 from rempart.engines.shield.loader import Shield
-from rempart.engines.shield.refusals import BrokenObject, VerifierRefused
+from rempart.engines.shield.refusals import BpfFailed, BrokenObject, VerifierRefused
 from rempart.model.errors import Conflict, NotFound
 from rempart.model.shield import ShieldOrders
 from tests.engines.shield.conftest import Wire
@@ -89,8 +91,8 @@ def test_interfaces_with_dots_are_pinned_too(wire: Wire, pins: Path) -> None:
     shield = started(pins)
     wire.inside(lambda: shield.attach("guarded0.7"))
     assert [one.interface for one in wire.inside(lambda: loader.adopt(pins).attachments())] == ["guarded0.7"]
-    assert shield.detach("guarded0.7")
-    assert not shield.detach("guarded0.7")
+    assert wire.inside(lambda: shield.detach("guarded0.7"))
+    assert not wire.inside(lambda: shield.detach("guarded0.7"))
 
 
 def test_there_is_no_such_interface(shield: Shield) -> None:
@@ -239,18 +241,47 @@ def test_an_interface_that_went_and_came_is_attached_anew(wire: Wire, pins: Path
     assert len(wire.inside(shield.attachments)) == 1
 
 
-def test_the_same_name_in_another_namespace_is_no_accident(wire: Wire, pins: Path) -> None:
-    subprocess.run(
-        ["ip", "-n", wire.far, "link", "add", "guarded0", "type", "veth", "peer", "name", "other0"],
-        check=True,
-    )
-    shield = started(pins)
-    wire.inside(lambda: shield.attach("guarded0"))
+def test_an_interface_that_gets_another_name_stays_guarded(wire: Wire, pins: Path) -> None:
+    first = started(pins)
+    wire.inside(lambda: first.attach("guarded0"))
+    subprocess.run(["ip", "-n", wire.near, "link", "set", "guarded0", "name", "renamed0"], check=True)
+    assert [one.interface for one in wire.inside(first.attachments)] == ["renamed0"]
     second = loader.adopt(pins)
+    assert wire.inside(lambda: second.attach("renamed0")).adopted
+    _add_link(wire.near, "guarded0", "other0")
+    assert not wire.inside(lambda: second.attach("guarded0")).adopted
+    for shield in (second, loader.adopt(pins)):
+        guarded = {one.interface for one in wire.inside(shield.attachments)}
+        assert guarded == {"guarded0", "renamed0"}
+
+
+def test_two_interfaces_that_change_names_both_stay_guarded(wire: Wire, pins: Path) -> None:
+    _add_link(wire.near, "guarded1", "other1")
+    first = started(pins)
+    for name in ("guarded0", "guarded1"):
+        wire.inside(lambda: first.attach(name))  # noqa: B023 - called at once
+    for before, after in (("guarded0", "between"), ("guarded1", "guarded0"), ("between", "guarded1")):
+        subprocess.run(["ip", "-n", wire.near, "link", "set", before, "name", after], check=True)
+    second = loader.adopt(pins)
+    for name in ("guarded0", "guarded1"):
+        assert wire.inside(lambda: second.attach(name)).adopted  # noqa: B023
+    assert len(wire.inside(loader.adopt(pins).attachments)) == 2
+
+
+def test_an_interface_of_another_namespace_is_not_taken_for_ours(wire: Wire, pins: Path) -> None:
+    shield = started(pins)
+    index = wire.inside(lambda: shield.attach("guarded0")).ifindex
     elsewhere = Wire(wire.far, wire.near)
+    try:
+        name = elsewhere.inside(lambda: socket.if_indextoname(index))
+    except OSError:
+        name = "same0"
+        veth = ("type", "veth", "peer", "name", "other0")
+        subprocess.run(["ip", "-n", wire.far, "link", "add", name, "index", str(index), *veth], check=True)
     with pytest.raises(Conflict, match="of another network namespace"):
-        elsewhere.inside(lambda: second.attach("guarded0"))
-    assert len(wire.inside(second.attachments)) == 1
+        elsewhere.inside(lambda: loader.adopt(pins).attach(name))
+    assert elsewhere.inside(loader.adopt(pins).attachments) == ()
+    assert len(wire.inside(loader.adopt(pins).attachments)) == 1
 
 
 LOADER = """
@@ -359,10 +390,7 @@ def _dropped(shield: Shield) -> int:
     return tables.counters(shield)[Reason.DROP_BLOCKED].packets
 
 
-def _received(listener: object, count: int, seconds: float = 5.0) -> list[bytes]:
-    import socket
-
-    assert isinstance(listener, socket.socket)
+def _received(listener: socket.socket, count: int, seconds: float = 5.0) -> list[bytes]:
     found: list[bytes] = []
     deadline = time.monotonic() + seconds
     while len(found) < count and time.monotonic() < deadline:
@@ -373,8 +401,7 @@ def _received(listener: object, count: int, seconds: float = 5.0) -> list[bytes]
     return found
 
 
-def _until(is_so: object, seconds: float = 20.0) -> bool:
-    assert callable(is_so)
+def _until(is_so: Callable[[], bool], seconds: float = 20.0) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if is_so():
@@ -384,8 +411,6 @@ def _until(is_so: object, seconds: float = 20.0) -> bool:
 
 
 def _is_gone(number: int) -> bool:
-    from rempart.engines.shield.refusals import BpfFailed
-
     try:
         Program.by_id(number).close()
     except BpfFailed as error:
