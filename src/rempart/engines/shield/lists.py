@@ -30,7 +30,7 @@ from rempart.engines.shield.loader import Shield
 from rempart.engines.shield.tables import set_flags
 
 SWEEP = 50_000
-"""Entries looked at by one call of the sweeper: some 20 ms."""
+"""Entries looked at by one call of the sweeper: some 30 ms, 70 when all of them have expired."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,7 @@ class Shield:
         return link
 
     def _indexes(self) -> list[int]:
-        """Interfaces that we have a link to; by index, because names change, and may have dots, unlike pins."""
+        """Interfaces that we have a link to; by index: names change, and may have dots, unlike pins."""
         pinned = self.folder.glob(f"{_LINK}*") if self.folder is not None else ()
         return sorted({*self._links, *(int(one.name.removeprefix(_LINK)) for one in pinned)})
 
