@@ -76,6 +76,24 @@ def test_a_mode_can_be_demanded(wire: Wire, pins: Path, mode: Mode | None) -> No
     assert wire.inside(lambda: shield.attach("guarded0", mode)).mode == (mode or Mode.NATIVE)
 
 
+def test_where_the_driver_cannot_it_is_generic_and_said(wire: Wire, pins: Path) -> None:
+    shield = started(pins)
+    subprocess.run(["ip", "-n", wire.near, "link", "set", "lo", "up"], check=True)
+    with pytest.raises(BpfFailed, match="this driver or kernel cannot do it"):
+        wire.inside(lambda: shield.attach("lo", Mode.NATIVE))
+    attachment = wire.inside(lambda: shield.attach("lo"))
+    assert attachment.mode == Mode.GENERIC
+    assert "the driver of lo cannot do it natively" in attachment.words
+
+
+def test_frames_too_large_for_the_driver_make_it_generic(wire: Wire, pins: Path) -> None:
+    subprocess.run(["ip", "-n", wire.far, "link", "set", "sender0", "mtu", "9000"], check=True)
+    shield = started(pins)
+    attachment = wire.inside(lambda: shield.attach("guarded0"))
+    assert attachment.mode == Mode.GENERIC
+    assert attachment.words
+
+
 def test_a_mode_can_be_changed(wire: Wire, pins: Path) -> None:
     shield = started(pins)
     wire.inside(lambda: shield.attach("guarded0", Mode.GENERIC))
