@@ -182,6 +182,24 @@ def test_a_larger_list_is_filled_from_the_smaller(pins: Path) -> None:
     assert {one.name for one in pins.iterdir()} == {*second.maps, "program", "loader"}
 
 
+def test_nothing_is_written_to_maps_that_nobody_reads_any_more(pins: Path) -> None:
+    first, second = started(pins), loader.adopt(pins)
+    lists.blocked(second).put("203.0.113.0/24")
+    third = loader.load(
+        binary(SHIELD, ("#define BLOCKED_HOSTS 2000000", "#define BLOCKED_HOSTS 3000000")), pins
+    )
+    for old in (first, second):
+        with pytest.raises(Conflict, match="another program was loaded"):
+            lists.blocked(old).put("192.0.2.7")
+    lists.blocked(third).put("192.0.2.7")
+    lists.blocked(loader.adopt(pins)).put("192.0.2.8")
+    assert lists.blocked(third).size() == 4
+    fourth = loader.adopt(pins)
+    third.remove()
+    with pytest.raises(NotFound, match="any more"):
+        lists.blocked(fourth).put("192.0.2.9")
+
+
 def test_counters_move_with_their_sums(pins: Path) -> None:
     first = started(pins)
     first.program.run(frame(BLOCKED))

@@ -80,26 +80,37 @@ class Shield:
     """A packet program in the kernel, with its maps. Made by ``load`` or ``adopt``."""
 
     def __init__(
-        self, folder: Path | None, program: Program, maps: Mapping[str, Map], loaded: Loaded
+        self,
+        folder: Path | None,
+        program: Program,
+        maps: Mapping[str, Map],
+        loaded: Loaded,
+        generation: int | None,
     ) -> None:
         self.folder = folder
         self.program = program
         self.maps = maps
         self.loaded = loaded
         self.rule_set: Map | None = None
-        """The set inside of the map ``rules``, when this process has made it."""
+        """The set inside of the map ``rules``, when this process has made it or met it."""
+        self._generation = generation
         self._links: dict[int, Link] = {}
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Alone among all processes that change this shield. Not to be taken twice.
 
-        Raises Conflict when another process keeps it.
+        Raises Conflict when another process keeps it, or when another loader has put other maps in place of
+        these, which nobody reads any more; NotFound when the shield was removed.
         """
         if self.folder is None:
             yield
             return
         with hold(self.folder):
+            if _generation(self.folder) != self._generation:
+                raise Conflict(
+                    f"another program was loaded under {self.folder} meanwhile", hint="do it once more"
+                )
             yield
 
     def attach(self, interface: str, mode: Mode | None = None) -> Attachment:
@@ -107,6 +118,7 @@ class Shield:
 
         ``mode`` None: native, or generic where the driver cannot. Raises NotFound without such an interface,
         Conflict when something else is attached, EngineRefused when the driver cannot do the mode demanded.
+        Of several processes that attach at the same time each holds ``lock``.
         """
         ifindex = index_of(interface)
         found = self._own_link(interface, ifindex)
@@ -283,8 +295,11 @@ def remove(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def hold(folder: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
-    """Hold the lock of a folder; the kernel drops it with its holder. Raises Conflict."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    """Hold the lock of a folder; the kernel drops it with its holder. Raises Conflict, NotFound."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        raise NotFound(f"no packet shield runs under {folder} any more") from None
     try:
         deadline = time.monotonic() + seconds
         while True:
@@ -320,6 +335,8 @@ def attached_or_none(ifindex: int) -> int | None:
 
 
 def _adopt(folder: Path) -> Shield:
+    # Before the maps: when others are put in place meanwhile, it is noticed at the first change.
+    generation = _generation(folder)
     program = Program.pinned(folder / "program")
     names = sorted(
         one.name
@@ -327,7 +344,7 @@ def _adopt(folder: Path) -> Shield:
         if one.name not in _NO_MAPS and not one.name.startswith((_LINK, _NEXT))
     )
     maps = {name: Map.pinned(folder / name) for name in names}
-    return Shield(folder, program, maps, Loaded(True, tuple(names), ()))
+    return Shield(folder, program, maps, Loaded(True, tuple(names), ()), generation)
 
 
 def _load(data: bytes, folder: Path | None, constants: Mapping[str, int], digest: str) -> Shield:
@@ -358,7 +375,8 @@ def _load(data: bytes, folder: Path | None, constants: Mapping[str, int], digest
         _write_stamp(folder, Stamp("", {name: contents[name] for name in fitting}))
         _put_in_place(folder, program, maps, set(kept))
         _write_stamp(folder, Stamp(digest, contents))
-    return Shield(folder, program, {**maps, **extra}, Loaded(False, tuple(sorted(kept)), notes))
+    loaded = Loaded(False, tuple(sorted(kept)), notes)
+    return Shield(folder, program, {**maps, **extra}, loaded, _generation(folder))
 
 
 def _put_in_place(folder: Path, program: Program, maps: Mapping[str, Map], kept: set[str]) -> None:
@@ -404,6 +422,14 @@ def _read_stamp(folder: Path | None) -> Stamp:
             raw = json.loads((mark.lookup(bytes(4)) or b"").rstrip(b"\0"))
             return Stamp(raw["object"], raw["contents"])
     return Stamp("", {})
+
+
+def _generation(folder: Path | None) -> int | None:
+    """A number that changes whenever other maps are put in place: the id of the stamp."""
+    if folder is not None:
+        with contextlib.suppress(FileNotFoundError), Map.pinned(folder / _STAMP) as mark:
+            return mark.id
+    return None
 
 
 def _write_stamp(folder: Path, stamp: Stamp) -> None:
