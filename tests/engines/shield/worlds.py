@@ -116,8 +116,8 @@ def tables(random: Random, now: int, frames: Sequence[bytes], sockets: Sockets) 
         config=_config(random, now),
         allowed4=_listed(random, PREFIXES4[1:], now, 2),
         allowed6=_listed(random, PREFIXES6[1:], now, 2),
-        blocked4=_listed(random, PREFIXES4, now, 3),
-        blocked6=_listed(random, PREFIXES6, now, 3),
+        blocked4=_listed(random, PREFIXES4[random.random() < 0.9 :], now, 3),
+        blocked6=_listed(random, PREFIXES6[random.random() < 0.9 :], now, 3),
         martians4=_martians(random, PREFIXES4),
         martians6=_martians(random, PREFIXES6),
         rules=_rules(random, frames),
@@ -138,6 +138,9 @@ def _config(random: Random, now: int) -> Config:
         (Flags.HAS_BLOCKED4, 0.5),
         (Flags.HAS_BLOCKED6, 0.5),
         (Flags.CAPTURING, 0.3),
+        (Flags.HAS_BLOCKED_HOSTS4, 0.5),
+        (Flags.HAS_BLOCKED_NETS6, 0.5),
+        (Flags.COOKIE_TIMESTAMPS, 0.8),
     ):
         flags |= flag if random.random() < chance else 0
     masks = (0, 0, 0, 0, 1, 7, SAMPLE_NONE)

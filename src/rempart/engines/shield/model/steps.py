@@ -82,7 +82,7 @@ def decide(
         passage = _Passage(tables, state, Packet(frame), bytes(64), now, answer, interface)
         return _ended(passage, Reason.PASS_OFF)
     packet = parse(frame)
-    passage = _Passage(tables, state, packet, vector(packet, tables.rules), now, answer, interface)
+    passage = _Passage(tables, state, packet, vector(packet), now, answer, interface)
     if packet.fault is not None:
         return _ended(passage, packet.fault)
     for step in _STEPS:
@@ -94,11 +94,11 @@ def decide(
 
 def _lists(p: _Passage) -> Reason | None:
     """Steps 2 and 3: the allow list, then the block list, then neighbour discovery."""
-    flags, tables, four = p.config.flags, p.tables, p.packet.family == 4
+    tables, four = p.tables, p.packet.family == 4
     allowed, blocked = (tables.allowed4, tables.blocked4) if four else (tables.allowed6, tables.blocked6)
-    if flags & Flags.HAS_ALLOWED and _listed(p, allowed, p.state.allowed):
+    if p.config.flags & Flags.HAS_ALLOWED and _listed(p, allowed, p.state.allowed):
         return Reason.PASS_ALLOWED
-    if flags & (Flags.HAS_BLOCKED4 if four else Flags.HAS_BLOCKED6) and _listed(p, blocked, p.state.blocked):
+    if _listed(p, blocked, p.state.blocked, _blocked_lengths(p.config.flags, four, blocked.lengths)):
         return Reason.DROP_BLOCKED
     packet = p.packet
     if not four and packet.is_icmp and packet.ttl == 255 and not packet.is_fragment:
@@ -106,8 +106,21 @@ def _lists(p: _Passage) -> Reason | None:
     return None
 
 
-def _listed(p: _Passage, prefixes: Prefixes, hits: dict[tuple[int, Prefix], Count]) -> bool:
-    found = prefixes.longest(p.packet.source)
+def _blocked_lengths(flags: int, four: bool, lengths: tuple[int, ...]) -> tuple[int, ...]:
+    """The lengths that exist: hosts and networks of one subscriber have a map and a flag of their own."""
+    alone = 32 if four else 64
+    alone_flag = Flags.HAS_BLOCKED_HOSTS4 if four else Flags.HAS_BLOCKED_NETS6
+    others_flag = Flags.HAS_BLOCKED4 if four else Flags.HAS_BLOCKED6
+    return tuple(one for one in lengths if flags & (alone_flag if one == alone else others_flag))
+
+
+def _listed(
+    p: _Passage,
+    prefixes: Prefixes,
+    hits: dict[tuple[int, Prefix], Count],
+    lengths: tuple[int, ...] | None = None,
+) -> bool:
+    found = prefixes.longest(p.packet.source, lengths)
     if found is None:
         return False
     prefix, until = found
@@ -132,6 +145,7 @@ def _rules(p: _Passage) -> Reason | None:
     """Step 5."""
     if p.tables.rules is None:
         return None
+    p.vector = vector(p.packet, p.tables.rules)
     number = int.from_bytes(p.vector, "big")
     for rule in p.tables.rules.rules[:RULES]:
         if number & rule.mask != rule.value or (rule.ranged and not _in_ranges(rule, p.packet)):
@@ -295,7 +309,7 @@ def _answered_syn(p: _Passage) -> Reason:
     if cookies is None:
         return Reason.PASS
     if not cookies:
-        return Reason.DROP_SYN_COOKIE_FAILED
+        return Reason.PASS_SYN_QUEUE
     p.frame_out, origin = syn_ack(packet, p.config, p.answer)
     p.state.cookies.add((*_flow(packet), origin))
     return Reason.TX_SYN_COOKIE
@@ -335,7 +349,10 @@ def _dns(p: _Passage) -> Reason | None:
         return _sent_to_tcp(p, query) if query.opcode == dns.QUERY else Reason.DROP_DNS_LIMIT
     if _within_prefix(p, LimitClass.DNS):
         return Reason.PASS
-    slipped = config.dns_slip != 0 and (p.now >> 10) % config.dns_slip == 0
+    over = sum(
+        p.state.counters[reason].packets for reason in (Reason.DROP_DNS_LIMIT, Reason.TX_DNS_TRUNCATED)
+    )
+    slipped = config.dns_slip != 0 and over % config.dns_slip == 0
     return _sent_to_tcp(p, query) if query.opcode == dns.QUERY and slipped else Reason.DROP_DNS_LIMIT
 
 
