@@ -15,6 +15,13 @@ from rempart.lab.bench.report import BenchReport
 
 Progress = Callable[[str], None]
 
+_rounds = click.option(
+    "--rounds", default=5, show_default=True, type=click.IntRange(1, 100), help="Interleaved rounds."
+)
+_seconds = click.option(
+    "--seconds", default=2, show_default=True, type=click.IntRange(1, 60), help="Length of one run."
+)
+
 
 @click.group()
 def bench() -> None:
@@ -22,12 +29,8 @@ def bench() -> None:
 
 
 @bench.command()
-@click.option(
-    "--rounds", default=5, show_default=True, type=click.IntRange(1, 100), help="Interleaved rounds."
-)
-@click.option(
-    "--seconds", default=2, show_default=True, type=click.IntRange(1, 60), help="Length of one run."
-)
+@_rounds
+@_seconds
 @json_option
 def edge(rounds: int, seconds: int, as_json: bool) -> None:
     """What protection costs a request, next to plain HAProxy and nginx."""
@@ -37,18 +40,40 @@ def edge(rounds: int, seconds: int, as_json: bool) -> None:
 
 
 @bench.command()
-@click.option(
-    "--rounds", default=5, show_default=True, type=click.IntRange(1, 100), help="Interleaved rounds."
-)
-@click.option(
-    "--seconds", default=2, show_default=True, type=click.IntRange(1, 60), help="Length of one run."
-)
+@_rounds
+@_seconds
 @json_option
 def gate(rounds: int, seconds: int, as_json: bool) -> None:
     """What challenges cost the edge, and what a clearance costs a request."""
     from rempart.lab.bench import gate as gate_bench
 
     finish(lambda progress: gate_bench.run(rounds, seconds, progress), as_json)
+
+
+@bench.command()
+@_rounds
+@_seconds
+@json_option
+def generators(rounds: int, seconds: int, as_json: bool) -> None:
+    """Packets per second that one core of the lab sends, next to the field's generators (as root)."""
+    from rempart.lab.bench import generators as generators_bench
+
+    finish(lambda progress: generators_bench.run(rounds, seconds, progress), as_json)
+
+
+@bench.command()
+@click.option(
+    "--rounds", default=3, show_default=True, type=click.IntRange(1, 100), help="Interleaved rounds."
+)
+@click.option(
+    "--seconds", default=1.0, show_default=True, type=click.FloatRange(0.1, 60), help="Length of one run."
+)
+@json_option
+def shield(rounds: int, seconds: float, as_json: bool) -> None:
+    """What the packet shield costs a packet, and a flood next to nftables (as root; a quarter of an hour)."""
+    from rempart.lab.bench import shield as shield_bench
+
+    finish(lambda progress: shield_bench.run(rounds, seconds, progress), as_json)
 
 
 @bench.command()
@@ -69,9 +94,7 @@ def sites(sizes: tuple[int, ...], changes: int, as_json: bool) -> None:
     "--size", "sizes", multiple=True, type=click.IntRange(1, 50_000), help="Zones; may be repeated."
 )
 @click.option("--changes", default=50, show_default=True, type=click.IntRange(1, 1_000))
-@click.option(
-    "--rounds", default=5, show_default=True, type=click.IntRange(1, 100), help="Interleaved rounds."
-)
+@_rounds
 @json_option
 def dns(sizes: tuple[int, ...], changes: int, rounds: int, as_json: bool) -> None:
     """How long a record change takes to be answered, and queries per second next to plain Knot."""

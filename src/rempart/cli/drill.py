@@ -5,10 +5,8 @@ Exit status: 0 every bar met; 1 a bar not met; 2 no such drill or contender; 3 t
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rempart.cli.output import document, json_option, note, say, table
+from rempart.lab.progress import progress_bar
 from rempart.model.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from rempart.lab.drills.contract import Drill
     from rempart.lab.drills.running import Outcome
 
-Progress = Callable[[str, float], None]
 Page = Callable[["Drill", "Outcome"], str]
 
 _seed = click.option(
@@ -114,9 +112,18 @@ def run_drill(
 
 
 @drill.command()
+@click.argument("names", nargs=-1, metavar="[DRILL]...")
 @_against
 @_seed
-@_duration
+@click.option(
+    "--duration",
+    default=4.0,
+    show_default=True,
+    type=click.FloatRange(1, 3_600),
+    help="Seconds of attack; what comes in pulses has as many as it needs.",
+)
+@click.option("--fresh", is_flag=True, help="Measure anew what was measured before.")
+@click.option("--doubtful", is_flag=True, help="Measure anew what has remarks: the machine was busy, say.")
 @click.option(
     "--folder",
     default=Path("docs"),
@@ -124,22 +131,51 @@ def run_drill(
     type=click.Path(path_type=Path, file_okay=False),
     help="Where scoreboard.md and its plots are written.",
 )
-def scoreboard(against: str | None, seed: int, duration: float | None, folder: Path) -> None:
-    """Run every drill against every contender and write the page."""
+def scoreboard(
+    names: tuple[str, ...],
+    against: str | None,
+    seed: int,
+    duration: float,
+    fresh: bool,
+    doubtful: bool,
+    folder: Path,
+) -> None:
+    """Run every drill against every contender and write the page.
+
+    What was measured before with the same seed and duration is kept, so a run that was ended goes on where
+    it was. Drills that are named are measured anew, and the others stay as they are.
+    """
+    from rempart.lab.contenders.catalogue import CONTENDERS
     from rempart.lab.drills import scoreboard as board
     from rempart.lab.drills.catalogue import DRILLS
     from rempart.lab.drills.running import run
 
     contenders = find_contenders(against)
-    outcomes = []
+    drills = [board.brief(find_drill(name), duration) for name in names or DRILLS]
+    rows, machine = board.read(folder), board.this_machine()
+    versions = {one.name: one.versions() for one in contenders if one.lacks() is None}
+    ahead = []
+    for one in drills:
+        known = rows.get(one.name)
+        if known is not None and (fresh or (names and not doubtful)):
+            known = board.without(known, [contender.name for contender in contenders])
+        elif known is not None and doubtful:
+            known = board.without(known, [name for name, turn in known.turns.items() if turn.remarks])
+        ahead += [(one, who) for who in board.missing(known, one, contenders, seed)]
     with progress_bar() as progress:
-        for number, one in enumerate(DRILLS.values()):
+        for number, (one, who) in enumerate(ahead):
 
             def part(words: str, share: float, number: int = number) -> None:
-                progress(words, (number + share) / len(DRILLS))
+                progress(words, (number + share) / len(ahead))
 
-            outcomes.append((one, run(one, contenders, seed=seed, attack_s=duration, progress=part)))
-    say(str(board.write(folder, outcomes, seed=seed, machine=board.this_machine(os.cpu_count() or 1))))
+            outcome = run(one, [who], seed=seed, progress=part, nobody_is_enough=True)
+            rows[one.name] = board.joined(
+                rows.get(one.name), one, outcome, tuple(CONTENDERS),
+                day=datetime.now(UTC).date().isoformat(), machine=machine, versions=versions,
+            )  # fmt: skip
+            board.keep(folder, rows[one.name])
+            board.write(folder, list(DRILLS.values()), rows)
+    say(str(board.write(folder, list(DRILLS.values()), rows)))
 
 
 def find_drill(name: str) -> Drill:
@@ -182,31 +218,3 @@ def show(chosen: Drill, outcome: Outcome) -> None:
     for bar in outcome.result.bars:
         got = "not measured" if bar.got is None else f"{bar.got:.3g}"
         say(f"{'met    ' if bar.ok else 'NOT MET'}  {bar.name}: {got} (want {bar.want})")
-
-
-@contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """A bar on the terminal; where there is none, a line on standard error for each new thing that goes
-    on."""
-    # Ended by a service manager or a time limit, it takes its world down as after Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        last = ""
-
-        def line(words: str, share: float) -> None:
-            nonlocal last
-            if words != last:
-                note(f"{share:4.0%}  {words}")
-                last = words
-
-        yield line
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=1.0)
-        yield lambda words, share: bar.update(task, description=words, completed=share)

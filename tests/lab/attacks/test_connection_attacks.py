@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import socket
 import ssl
 import time
@@ -165,8 +166,8 @@ def test_a_pulse_wave_of_connections_pauses(tmp_path: Path) -> None:
 
 
 def test_greetings_of_one_making_are_of_different_clients() -> None:
-    hello = tls_handshake_flood.greeting("www.shop.example")
-    one, other = tls_handshake_flood.renewed(hello), tls_handshake_flood.renewed(hello)
+    hello, chosen = tls_handshake_flood.greeting("www.shop.example"), random.Random(1)
+    one, other = tls_handshake_flood.renewed(hello, chosen), tls_handshake_flood.renewed(hello, chosen)
     assert one[0] == 22
     assert b"www.shop.example" in one
     assert one[11:43] != other[11:43]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from rempart.lab.contenders.catalogue import CONTENDERS
 from rempart.lab.contenders.crowdsec import decisions
 from rempart.lab.contenders.fail2ban import bans
-from rempart.lab.contenders.writing import filled, lacking
+from rempart.lab.contenders.nftables import window_shift, window_shift_here
+from rempart.lab.contenders.writing import filled, lacking, versions_of
 from rempart.model.errors import RempartError
 
 
@@ -52,6 +54,25 @@ def test_what_is_not_installed_is_named() -> None:
         lacking(("no-such-program", "its-package"))()
         == "no-such-program is not installed (Debian: its-package)"
     )
+
+
+def test_versions_are_what_programs_say() -> None:
+    (python,) = versions_of(("python3", "--version"), ("no-such-program", "-V"))()
+    assert python.startswith("python3 3.")
+    assert versions_of(("true",))() == ("true of no known version",)
+
+
+def test_the_window_shift_is_that_of_a_listener_here() -> None:
+    assert window_shift(6_291_456, 212_992) == 7
+    assert window_shift(33_554_432, 4_194_304) == 10
+    assert window_shift(4_096, 0) == 0
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as client,
+    ):
+        # tcpi_snd_wscale and tcpi_rcv_wscale, four bits each (linux/tcp.h): the other side's, then its own.
+        info = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)
+    assert info[6] & 0x0F == window_shift_here()
 
 
 def test_contenders_are_called_what_the_table_says() -> None:

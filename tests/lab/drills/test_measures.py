@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rempart.lab.attacks.contract import Sample, Sent
+from rempart.lab.attacks.contract import Sample, Sent, Unit
 from rempart.lab.drills.contract import BarWanted, Metric
 from rempart.lab.drills.measures import Evidence, Phases, bars, false_positives, judge
 from rempart.lab.drills.timeline import Moment, rates, timeline
@@ -25,7 +25,14 @@ def seen(*truths: Truth, sent_from: float | None = 107.0, origin: tuple[OriginRe
         Sent(samples=(Sample(at=106.9, units=0), Sample(at=sent_from, units=10), Sample(at=117, units=500))),
     )  # fmt: skip
     return Evidence(
-        name="x", phases=PHASES, truths=truths, sent=sent, origin=origin, bots=BOTS, cpu_seconds=1.5
+        name="x",
+        phases=PHASES,
+        truths=truths,
+        sent=sent,
+        origin=origin,
+        bots=BOTS,
+        cpu_seconds=1.5,
+        units=(Unit.REQUESTS,) * len(sent),
     )
 
 
@@ -66,6 +73,15 @@ def test_what_never_recovers_has_no_time() -> None:
     assert judge(seen(*steady((107.5, 117.5)))).time_to_mitigate_s is None
 
 
+def test_what_the_end_of_the_attack_served_was_not_mitigated() -> None:
+    slow = [truth(one.intended, visit=one.visit, took=3.0) if 114.5 <= one.intended < 117 else one
+            for one in steady((107.5, 114.5))]  # fmt: skip
+    assert judge(seen(*slow)).time_to_mitigate_s is None
+    quick = [truth(one.intended, visit=one.visit, took=0.5) if 114.5 <= one.intended < 117 else one
+             for one in steady((107.5, 114.5))]  # fmt: skip
+    assert judge(seen(*quick)).time_to_mitigate_s == pytest.approx(7.5, abs=0.15)
+
+
 def test_without_an_attack_there_is_nothing_to_mitigate() -> None:
     result = judge(seen(*steady(None), sent_from=None))
     assert result.time_to_mitigate_s is None
@@ -96,6 +112,32 @@ def test_latency_is_that_of_what_was_served() -> None:
     result = judge(seen(truth(103), truth(110, took=0.2), truth(111, Outcome.FAILED, took=5.0)))
     assert result.latency_ms.p50 == pytest.approx(200)
     assert judge(seen(truth(103), truth(111, Outcome.FAILED))).latency_ms.p99 is None
+
+
+def test_latency_is_compared_with_the_calm_before() -> None:
+    calm = [truth(103 + n / 100, took=0.02) for n in range(100)]
+    result = judge(seen(*calm, truth(110, took=0.05), truth(111, Outcome.FAILED, took=5.0)))
+    assert result.calm_p99_ms == pytest.approx(20)
+    assert result.p99_over_calm == pytest.approx(2.5)
+    assert judge(seen(*calm, truth(110, Outcome.FAILED))).p99_over_calm is None
+    assert judge(seen(truth(110))).p99_over_calm is None
+
+
+def test_packets_are_not_added_to_requests() -> None:
+    packets = Sent(samples=(Sample(at=108, units=9_000), Sample(at=117, units=90_000)))
+    alone = seen(*steady(None))
+    both = alone.model_copy(
+        update={"sent": (packets, *alone.sent, *alone.sent),
+                "units": (Unit.PACKETS, Unit.REQUESTS, Unit.REQUESTS)}
+    )  # fmt: skip
+    result = judge(both)
+    assert result.attack_units == {Unit.PACKETS: 90_000, Unit.REQUESTS: 1_000}
+    assert result.attack_total == 1_000
+    line = timeline(both, [], ())
+    assert set(line.attack_rates) == {Unit.PACKETS, Unit.REQUESTS}
+    assert sum(line.attack_rate) * 0.1 == pytest.approx(1_000)
+    only = alone.model_copy(update={"sent": (packets,), "units": (Unit.PACKETS,)})
+    assert judge(only).attack_total == 90_000
 
 
 def test_a_figure_that_is_missing_meets_no_bar_and_absent_contenders_have_none() -> None:

@@ -28,7 +28,7 @@ ACK_FLOOD = Attack(
     name="ack-flood",
     unit=Unit.PACKETS,
     summary="TCP ACKs of no connection from spoofed sources to the HTTPS port",
-    defaults=AckFlood(rate=150_000, sources=Sources.SPOOFED),
+    defaults=AckFlood(rate=200_000, sources=Sources.SPOOFED),
     sender=lambda order: own_sender(order, "ack_flood", packets=True),
 )
 

@@ -40,7 +40,7 @@ BROWSER_COPY = Attack(
     unit=Unit.REQUESTS,
     summary="Chrome copied header by header over HTTP/2, cookies kept, real pages from 10,000 addresses",
     defaults=SessionParameters(
-        rate=200, sources=Sources.PREFIXES, source_count=10_000, v6_share=0.2, requests_per_connection=4
+        rate=300, sources=Sources.PREFIXES, source_count=10_000, v6_share=0.2, requests_per_connection=4
     ),
     sender=lambda order: own_sender(order, "browser_copy"),
 )

@@ -29,7 +29,7 @@ CHALLENGE_BOTS = Attack(
     name="challenge-bots",
     unit=Unit.REQUESTS,
     summary="1,500 bots that solve the challenge, by proof or by waiting, and flood with the clearance",
-    defaults=ChallengeBots(rate=200, sources=Sources.PREFIXES, source_count=1_500, v6_share=0.2),
+    defaults=ChallengeBots(rate=300, sources=Sources.PREFIXES, source_count=1_500, v6_share=0.2),
     sender=lambda order: own_sender(order, "challenge_bots"),
 )
 

@@ -131,6 +131,8 @@ class Sender:
 
     argv: tuple[str, ...]
     read: Callable[[], Sent]
+    lacks: Callable[[], str | None] = lambda: None
+    """Why it cannot be carried out on this machine, None: it can."""
     programs: tuple[tuple[str, str], ...] = ()
     """(program, Debian package) that must be installed; what is missing leaves the drill out, with that
     reason."""

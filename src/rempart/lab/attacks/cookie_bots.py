@@ -16,7 +16,7 @@ COOKIE_BOTS = Attack(
     name="cookie-bots",
     unit=Unit.REQUESTS,
     summary="2,000 bots with sessions: cookies kept, referers sent, eight pages a visit, half of them costly",
-    defaults=SessionParameters(rate=200, sources=Sources.PREFIXES, source_count=2_000, v6_share=0.2),
+    defaults=SessionParameters(rate=300, sources=Sources.PREFIXES, source_count=2_000, v6_share=0.2),
     sender=lambda order: own_sender(order, "cookie_bots"),
 )
 

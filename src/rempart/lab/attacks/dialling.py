@@ -104,8 +104,9 @@ class Dialler:
 
     def __init__(self, order: Order, parameters: DialParameters, manner: Manner, tally: Tally) -> None:
         self._order, self._parameters, self._manner, self._tally = order, parameters, manner, tally
-        self._chosen = random.Random(order.seed)
-        self._sources = addresses(order, parameters, self._chosen)
+        # Who dials depends on nothing but the seed; what is said later comes as the site lets it come.
+        self._dialling, self._chosen = random.Random(f"dialling {order.seed}"), random.Random(order.seed)
+        self._sources = addresses(order, parameters, self._dialling)
         self._poll = select.epoll()
         self._lines: dict[int, _Line] = {}
         self._clock: list[tuple[float, int, _Line]] = []
@@ -131,7 +132,7 @@ class Dialler:
             self._poll.close()
 
     def _dial(self, now: float) -> None:
-        source = self._chosen.choice(self._sources)
+        source = self._dialling.choice(self._sources)
         v6 = ":" in source
         plain = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_STREAM)
         plain.setblocking(False)

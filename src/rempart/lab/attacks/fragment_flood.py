@@ -35,7 +35,7 @@ FRAGMENT_FLOOD = Attack(
     name="fragment-flood",
     unit=Unit.PACKETS,
     summary="first and later fragments, IPv4 and IPv6, of datagrams that never become whole",
-    defaults=FragmentFlood(rate=120_000, sources=Sources.SPOOFED, v6_share=0.25),
+    defaults=FragmentFlood(rate=150_000, sources=Sources.SPOOFED, v6_share=0.25),
     sender=lambda order: own_sender(order, "fragment_flood", packets=True),
 )
 

@@ -1,5 +1,6 @@
 """HTTP/2 continuation flood (CVE-2024-27316 and its like): a request whose headers never end. Until they do,
-nothing is logged and no limit on requests applies; some servers keep all of it."""
+nothing is logged and no limit on requests applies. It is aimed at servers that keep all of it; who ends the
+connection at a limit is not harmed."""
 
 from __future__ import annotations
 

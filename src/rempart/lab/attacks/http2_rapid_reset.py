@@ -26,7 +26,7 @@ HTTP2_RAPID_RESET = Attack(
     unit=Unit.REQUESTS,
     summary="HTTP/2 requests for a costly page, each reset right behind its headers, on 64 connections",
     defaults=Http2Parameters(
-        rate=2_000, sources=Sources.PREFIXES, v6_share=0.2, connections=64, units_per_connection=500
+        rate=12_000, sources=Sources.PREFIXES, v6_share=0.2, connections=64, units_per_connection=500
     ),
     sender=lambda order: own_sender(order, "http2_rapid_reset"),
 )

@@ -1,25 +1,28 @@
 """Floods of one kind of packet, over IPv4 and IPv6: what the packet floods have in common.
 
-    Packet (what follows the IP header) ──Batch──► frames with addresses and checksums ──packets──► the wire
+    Packet (all after the IP header) ──Batch──► frames with addresses and checksums ──live_frames──► the wire
 
 A module with a flood of its own says what its packet is and which fields change; the rest is done here.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from rempart.lab.attacks.contract import AttackParameters, Order
+from rempart.lab.attacks.live_frames import LiveFrames, Taken
 from rempart.lab.attacks.packets import (
     BATCH,
     BATCHES,
     Frames,
     Numbers,
-    Wire,
+    Turn,
     any_sources,
     ethernet,
     folded,
@@ -97,16 +100,21 @@ class Batch:
     """As many frames of one packet as one system call sends."""
 
     def __init__(self, order: Order, own_mac: str, packet: Packet, *, v6: bool) -> None:
-        self._packet, self._v6 = packet, v6
+        self._packet, self.v6 = packet, v6
         self._body = ETHERNET + (IPV6 if v6 else IPV4)
         header = _ipv6(order, packet) if v6 else _ipv4(order, packet)
         frame = ethernet(order, own_mac, v6=v6) + header + packet.body
         self.frames: Frames = np.tile(np.frombuffer(frame, dtype=np.uint8), (BATCH, 1)).copy()
 
+    def move_to(self, place: Frames) -> None:
+        """Have the frames in ``place`` from now on."""
+        place[:] = self.frames
+        self.frames = place
+
     def refresh(self, sources: Addresses, chosen: np.random.Generator) -> None:
         """Make every frame another packet."""
         frames = self.frames
-        if self._v6:
+        if self.v6:
             frames[:, ETHERNET + 8 : ETHERNET + 24] = sources.v6(BATCH)
             self._packet.renew(frames, self._body, chosen)
         else:
@@ -121,7 +129,7 @@ class Batch:
     def _write_checksum(self, at: int) -> None:
         frames, end = self.frames, self.frames.shape[1]
         frames[:, at : at + 2] = 0
-        addresses = ETHERNET + (8 if self._v6 else 12)
+        addresses = ETHERNET + (8 if self.v6 else 12)
         sums = ones_complement(frames, addresses, self._body)
         sums += np.uint32(self._packet.protocol + end - self._body)
         even = end - (end - self._body) % 2
@@ -140,12 +148,25 @@ def flood(order: Order, parameters: AttackParameters, tally: Tally, packet: Call
     chosen = np.random.default_rng(order.seed)
     sources = Addresses(order, parameters, chosen)
     batches = batches_of(order, own_address(order.interface), parameters, packet)
-    wires = [Wire(order.interface, batch.frames) for batch in batches]
-    try:
-        send_paced(order, parameters, tally, wires, lambda turn: batches[turn].refresh(sources, chosen))
-    finally:
-        for wire in wires:
-            wire.close()
+    of_version = Counter(batch.v6 for batch in batches)
+    with contextlib.ExitStack() as stack:
+        taken = stack.enter_context(contextlib.closing(Taken()))
+        live = {
+            batch.v6: stack.enter_context(
+                contextlib.closing(
+                    LiveFrames(order.interface, of_version[batch.v6] * BATCH, batch.frames.shape[1], taken)
+                )
+            )
+            for batch in {batch.v6: batch for batch in batches}.values()
+        }
+        filled: Counter[bool] = Counter()
+        turns = []
+        for batch in batches:
+            turn = Turn(live[batch.v6], filled[batch.v6])
+            batch.move_to(turn.frames.frames[turn.first : turn.first + BATCH])
+            filled[batch.v6] += BATCH
+            turns.append(turn)
+        send_paced(order, parameters, tally, turns, lambda turn: batches[turn].refresh(sources, chosen))
 
 
 def batches_of(

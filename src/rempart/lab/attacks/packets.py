@@ -1,87 +1,46 @@
-"""Packets by the hundred thousand from one core: frames built beforehand with numpy, sent with ``sendmmsg``.
+"""Packets by the hundred thousand from one core: frames built beforehand with numpy, sent by the kernel.
 
-A packet socket with ``PACKET_QDISC_BYPASS`` hands each frame straight to the interface. The frames of a
-batch are rows of one array; between batches only the fields that change (addresses, ports, numbers,
-checksums) are written, for all rows at once. One system call then sends them all.
+The frames of a batch are rows of one array; between batches only the fields that change (addresses, ports,
+numbers, checksums) are written, for all rows at once. ``live_frames`` then sends them.
 """
 
 from __future__ import annotations
 
-import ctypes
 import ipaddress
 import socket
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from rempart.lab.attacks.contract import AttackParameters, Order, Sources
+from rempart.lab.attacks.live_frames import LiveFrames
 from rempart.lab.attacks.reporting import Pacing, Tally
 
-BATCH = 512
-"""Frames of one system call."""
-BATCHES = 64
+BATCH = 1_024
+"""Frames of one system call, at the most."""
+BATCHES = 32
 """So many batches take turns, 32,768 different packets."""
 REFRESHED = 4
-"""One batch in so many is written anew before it is sent: writing costs a tenth of sending."""
+"""One batch in so many is written anew before it is sent."""
 
 _ETH_P_IP, _ETH_P_IPV6 = 0x0800, 0x86DD
-_SOL_PACKET, _PACKET_QDISC_BYPASS = 263, 20
-_libc = ctypes.CDLL(None, use_errno=True)
 
 Frames = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.uint32]
 
 
-class _Vector(ctypes.Structure):
-    _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A batch among the frames of its length."""
 
-
-class _Header(ctypes.Structure):
-    _fields_ = [
-        ("name", ctypes.c_void_p), ("name_length", ctypes.c_uint32),
-        ("vectors", ctypes.c_void_p), ("vector_count", ctypes.c_size_t),
-        ("control", ctypes.c_void_p), ("control_length", ctypes.c_size_t),
-        ("flags", ctypes.c_int), ("sent", ctypes.c_uint32),
-    ]  # fmt: skip
-
-
-class Wire:
-    """A packet socket on one interface that sends whole batches of equally long frames."""
-
-    def __init__(self, interface: str, frames: Frames) -> None:
-        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        self._socket.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)
-        self._socket.bind((interface, 0))
-        count, length = frames.shape
-        self.frame_length = length
-        self._frames = frames
-        vectors = (_Vector * count)()
-        self._headers = (_Header * count)()
-        for row in range(count):
-            vectors[row].base = frames.ctypes.data + row * frames.strides[0]
-            vectors[row].length = length
-            self._headers[row].vectors = ctypes.addressof(vectors[row])
-            self._headers[row].vector_count = 1
-        self._vectors = vectors
+    frames: LiveFrames
+    first: int
 
     def send(self, count: int) -> int:
-        """Send the first ``count`` frames; how many the interface took."""
-        taken = 0
-        while taken < count:
-            done = _libc.sendmmsg(
-                self._socket.fileno(), ctypes.byref(self._headers, taken * ctypes.sizeof(_Header)),
-                count - taken, 0,
-            )  # fmt: skip
-            if done <= 0:
-                # No room in the socket's buffer: what was taken so far counts, the rest is sent later.
-                break
-            taken += done
-        return taken
-
-    def close(self) -> None:
-        self._socket.close()
+        return self.frames.send(self.first, count)
 
 
 def ethernet(order: Order, own_mac: str, *, v6: bool = False) -> bytes:
@@ -147,15 +106,15 @@ def send_paced(
     order: Order,
     parameters: AttackParameters,
     tally: Tally,
-    wires: Sequence[Wire],
+    turns: Sequence[Turn],
     refresh: Callable[[int], None],
 ) -> None:
     """Send at the ordered rate until the order is over.
 
-    ``wires``: batches of frames that take turns; ``refresh(n)`` writes new contents into the n-th.
+    ``turns``: batches of frames, one after the other; ``refresh(n)`` writes new contents into the n-th.
     """
     pacing = Pacing(order, parameters.rate, parameters.on_s, parameters.off_s)
-    for turn in range(len(wires)):
+    for turn in range(len(turns)):
         refresh(turn)
     turn = 0
     while not pacing.over(now := time.monotonic()):
@@ -165,10 +124,10 @@ def send_paced(
         if missing < min(BATCH, max(1.0, parameters.rate / 500)):
             time.sleep(0.0005)
             continue
-        sent = wires[turn].send(min(missing, BATCH))
+        sent = turns[turn].send(min(missing, BATCH))
         tally.units += sent
         tally.packets += sent
-        tally.bytes += sent * wires[turn].frame_length
-        turn = (turn + 1) % len(wires)
+        tally.bytes += sent * turns[turn].frames.frame_length
+        turn = (turn + 1) % len(turns)
         if turn % REFRESHED == 0:
             refresh(turn)

@@ -24,7 +24,7 @@ POST_FLOOD = Attack(
     name="post-flood",
     unit=Unit.REQUESTS,
     summary="forms of 8,000 octets posted over TLS from tens of thousands of addresses",
-    defaults=PostFlood(rate=250, sources=Sources.PREFIXES, v6_share=0.2),
+    defaults=PostFlood(rate=400, sources=Sources.PREFIXES, v6_share=0.2),
     sender=lambda order: own_sender(order, "post_flood"),
 )
 

@@ -10,7 +10,7 @@ from rempart.lab.attacks.reporting import own_sender
 PULSE_WAVE = Attack(
     name="pulse-wave",
     unit=Unit.REQUESTS,
-    summary="the GET flood of a costly page, 5 s on, 5 s off",
-    defaults=BotParameters(rate=150, sources=Sources.PREFIXES, v6_share=0.2, on_s=5.0, off_s=5.0),
+    summary="the GET flood of a costly page, 3 s on, 3 s off",
+    defaults=BotParameters(rate=150, sources=Sources.PREFIXES, v6_share=0.2, on_s=3.0, off_s=3.0),
     sender=lambda order: own_sender(order, "http_get_flood"),
 )

@@ -2,7 +2,8 @@
 
 The sources are real servers of three well-known kinds, which do not know what they are used for. What they
 send looks as it does in life, answers of open resolvers, of NTP servers (the list of their last clients)
-and of memcached; one datagram after the other, and none of them was wanted.
+and of memcached; one datagram after the other, and none of them was wanted. It is aimed at the link, which it
+takes the larger part of: filling it all would harm everybody alike, whatever stands at the edge.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from rempart.lab.attacks import bpf
 from rempart.lab.attacks.contract import Order, Sample, Sender, Sent
 from rempart.lab.network.inside import is_a_labs
 from rempart.model.errors import RempartError
@@ -59,10 +60,12 @@ def read_sent(folder: Path, *, packets: bool = False) -> Sent:
 
 
 def own_sender(order: Order, module: str, *, packets: bool = False) -> Sender:
-    """The sender that is ``python -m rempart.lab.attacks.MODULE ORDER``."""
+    """The sender that is ``python -m rempart.lab.attacks.MODULE ORDER``. ``packets``: it builds frames by
+    itself."""
     return Sender(
         argv=(sys.executable, "-m", f"rempart.lab.attacks.{module}", str(order.folder / "order.json")),
         read=lambda: read_sent(order.folder, packets=packets),
+        lacks=bpf.lacking if packets else lambda: None,
     )
 
 

@@ -24,7 +24,7 @@ SLOW_LORIS = Attack(
     name="slow-loris",
     unit=Unit.CONNECTIONS,
     summary="requests over TLS whose head never ends, a line every few seconds",
-    defaults=SlowLoris(rate=300, sources=Sources.PREFIXES, v6_share=0.2),
+    defaults=SlowLoris(rate=600, sources=Sources.PREFIXES, v6_share=0.2),
     sender=lambda order: own_sender(order, "slow_loris"),
 )
 

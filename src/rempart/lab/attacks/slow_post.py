@@ -30,7 +30,7 @@ SLOW_POST = Attack(
     name="slow-post",
     unit=Unit.CONNECTIONS,
     summary="forms sent over TLS a few octets every few seconds",
-    defaults=SlowPost(rate=300, sources=Sources.PREFIXES, v6_share=0.2),
+    defaults=SlowPost(rate=600, sources=Sources.PREFIXES, v6_share=0.2),
     sender=lambda order: own_sender(order, "slow_post"),
 )
 

@@ -24,7 +24,7 @@ SYN_FLOOD = Attack(
     name="syn-flood",
     unit=Unit.PACKETS,
     summary="TCP SYNs from spoofed sources to the HTTPS port",
-    defaults=SynFlood(rate=150_000, sources=Sources.SPOOFED),
+    defaults=SynFlood(rate=200_000, sources=Sources.SPOOFED),
     sender=lambda order: own_sender(order, "syn_flood", packets=True),
 )
 

@@ -25,7 +25,7 @@ UDP_FLOOD = Attack(
     name="udp-flood",
     unit=Unit.PACKETS,
     summary="UDP datagrams of noise from spoofed sources to any port",
-    defaults=UdpFlood(rate=150_000, sources=Sources.SPOOFED),
+    defaults=UdpFlood(rate=200_000, sources=Sources.SPOOFED),
     sender=lambda order: own_sender(order, "udp_flood", packets=True),
 )
 

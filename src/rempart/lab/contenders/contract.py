@@ -24,6 +24,8 @@ class EdgeScene(Value):
     """For its configuration and logs; readable by all, gone after the run."""
     host: str
     zone: str
+    interface: str
+    """Towards the Internet."""
     v4: str
     v6: str
     http_port: int = 80
@@ -65,3 +67,5 @@ class Contender:
     start: Callable[[EdgeScene], AbstractContextManager[Standing]]
     """Stands while the block runs; no process and no file outside of the scene's folder outlives it."""
     answers_dns: bool = False
+    versions: Callable[[], tuple[str, ...]] = field(default=tuple)
+    """What it is made of, as the programs say themselves: ``nginx 1.22.1``, …"""

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 
 import psutil
 
-from rempart.lab.contenders.contract import EdgeScene
+from rempart.lab.contenders.contract import Contender, EdgeScene, Standing
 from rempart.model.errors import RempartError
 
+_PLACE = re.compile(r"@[A-Z0-9_]+@")
+_VERSION = re.compile(r"\d+(?:\.\d+)+")
 SEARCHED = ("/usr/sbin", "/sbin", "/usr/local/sbin")
 
 
@@ -30,6 +34,23 @@ def lacking(*programs: tuple[str, str]) -> Callable[[], str | None]:
     return lacks
 
 
+def versions_of(*commands: tuple[str, ...]) -> Callable[[], tuple[str, ...]]:
+    """A contender's ``versions``: of each program, asked with the command that makes it say its version."""
+
+    def versions() -> tuple[str, ...]:
+        path = os.pathsep.join((os.environ.get("PATH", ""), *SEARCHED))
+        found = []
+        for argv in commands:
+            if (program := shutil.which(argv[0], path=path)) is None:
+                continue
+            done = subprocess.run([program, *argv[1:]], capture_output=True, text=True, check=False)
+            number = _VERSION.search(done.stdout + done.stderr)
+            found.append(f"{argv[0]} {number[0] if number else 'of no known version'}")
+        return tuple(found)
+
+    return versions
+
+
 def filled(package: str, file: str, values: Mapping[str, object]) -> str:
     """A configuration file of the repository with ``@NAME@`` replaced by values; a name without value is a
     fault."""
@@ -37,7 +58,7 @@ def filled(package: str, file: str, values: Mapping[str, object]) -> str:
     for name, value in values.items():
         text = text.replace(f"@{name}@", str(value))
     for line in text.splitlines():
-        if not line.lstrip().startswith("#") and "@" in line and line.count("@") >= 2:
+        if not line.lstrip().startswith("#") and _PLACE.search(line):
             raise RempartError(f"{package}/{file}: a value is missing in: {line.strip()}")
     return text
 
@@ -62,6 +83,23 @@ def nginx(scene: EdgeScene, package: str) -> Iterator[psutil.Process]:
     argv = ["nginx", "-c", str(config), "-p", str(scene.folder), "-e", str(scene.folder / "error.log")]
     with scene.place.running(argv, log=scene.folder / "nginx.out") as process:
         yield process
+
+
+def nginx_contender(name: str, summary: str) -> Contender:
+    """A contender that is nginx with the ``nginx.conf`` in the folder of its name."""
+
+    @contextlib.contextmanager
+    def start(scene: EdgeScene) -> Iterator[Standing]:
+        with nginx(scene, name):
+            yield Standing(authority=scene.authority)
+
+    return Contender(
+        name=name,
+        summary=summary,
+        lacks=lacking(("nginx", "nginx-light")),
+        start=start,
+        versions=versions_of(("nginx", "-v")),
+    )
 
 
 def last_words(folder: Path) -> str:

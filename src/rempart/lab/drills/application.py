@@ -14,13 +14,13 @@ APPLICATION = (
     ),
     Drill(
         name="post-flood",
-        summary="20,000 bots send forms of 8,000 octets, 250 a second",
+        summary="20,000 bots send forms of 8,000 octets, 400 a second",
         waves=(Wave(attack="post-flood"),),
         bars=MITIGATED,
     ),
     Drill(
         name="http2-rapid-reset",
-        summary="2,000 HTTP/2 requests a second for a costly page, each taken back at once",
+        summary="12,000 HTTP/2 requests a second for a costly page, each taken back at once",
         waves=(Wave(attack="http2-rapid-reset"),),
         bars=MITIGATED,
     ),
@@ -44,9 +44,10 @@ APPLICATION = (
     ),
     Drill(
         name="pulse-wave",
-        summary="the GET flood in three bursts of 5 s with pauses of 5 s",
+        summary="the GET flood in bursts of 3 s with pauses of 3 s",
         waves=(Wave(attack="pulse-wave"),),
-        attack_s=25.0,
+        attack_s=15.0,
+        least_attack_s=9.0,
         bars=MITIGATED,
     ),
     Drill(

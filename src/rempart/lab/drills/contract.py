@@ -9,12 +9,12 @@ the same of each, one contender after the other, with the same seed.
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 
 from pydantic import Field
 
-from rempart.lab.figures import Bar
+from rempart.lab.attacks.contract import Unit
+from rempart.lab.figures import Judged
 from rempart.lab.network.world import WorldShape
 from rempart.lab.visitors.contract import Population
 from rempart.model.base import Value
@@ -36,6 +36,7 @@ class Metric(StrEnum):
 
     GOODPUT = "goodput"
     LATENCY_P99 = "latency_p99"
+    P99_OVER_CALM = "p99_over_calm"
     TIME_TO_MITIGATE = "time_to_mitigate_s"
     FALSE_POSITIVES = "false_positive_rate"
 
@@ -62,6 +63,8 @@ class Drill(Value):
     calm_s: float = 5.0
     attack_s: float = 15.0
     """What ``--duration`` changes."""
+    least_attack_s: float = 0.0
+    """An attack that is shorter is another one: the scoreboard never asks for less."""
     after_s: float = 3.0
     bars: tuple[BarWanted, ...] = ()
 
@@ -90,20 +93,20 @@ class ContenderResult(Value):
     """Visits that were refused or stuck / all visits."""
     cpu_seconds: float | None
     attack_total: int | None
+    """Units sent. Where waves of several kinds were sent, those of the kind that could reach the origin, so
+    that packets are never added to requests; ``attack_units`` has all."""
     attack_reached_origin: int | None
+    attack_units: dict[Unit, int] | None = None
+    """Units sent, each kind by itself."""
+    calm_p99_ms: float | None = None
+    """What the 99th percentile was before the attack, of the same contender in the same world."""
+    p99_over_calm: float | None = None
+    """``latency_ms.p99`` / ``calm_p99_ms``; None in a drill without attack."""
 
 
-class DrillResult(Value):
+class DrillResult(Judged):
     """A drill's outcome: the document that ``--json`` prints."""
 
     drill: str
     seed: int
     contenders: tuple[ContenderResult, ...]
-    bars: tuple[Bar, ...]
-
-    @property
-    def ok(self) -> bool:
-        return all(bar.ok for bar in self.bars)
-
-    def json_text(self) -> str:
-        return json.dumps(self.model_dump(mode="json"), indent=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rempart.lab.attacks.contract import Unit
 from rempart.lab.drills.contract import ContenderResult
 
 COLUMNS = (
@@ -9,6 +10,7 @@ COLUMNS = (
     "GOODPUT",
     "P50",
     "P99",
+    "× CALM",
     "MITIGATED AFTER",
     "FALSE POSITIVES",
     "CPU",
@@ -25,12 +27,18 @@ def row(result: ContenderResult, *, attacked: bool) -> tuple[str, ...]:
         share(result.goodput),
         milliseconds(result.latency_ms.p50),
         milliseconds(result.latency_ms.p99),
+        "–" if result.p99_over_calm is None else f"{result.p99_over_calm:,.1f}",
         ("never" if mitigated is None else f"{mitigated:.1f} s") if attacked else "–",
         share(result.false_positive_rate),
         "–" if result.cpu_seconds is None else f"{result.cpu_seconds:.1f} s",
-        "–" if result.attack_total is None else f"{result.attack_total:,}",
+        sent(result.attack_units),
         "–" if result.attack_reached_origin is None else f"{result.attack_reached_origin:,}",
     )
+
+
+def sent(units: dict[Unit, int] | None) -> str:
+    """What was sent, each kind by itself."""
+    return "–" if units is None else " + ".join(f"{count:,} {unit}" for unit, count in units.items())
 
 
 def share(value: float | None) -> str:

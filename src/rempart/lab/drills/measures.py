@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
-from rempart.lab.attacks.contract import Sent
+from rempart.lab.attacks.contract import Sent, Unit
 from rempart.lab.drills.contract import BarWanted, ContenderResult, Latency, Metric
 from rempart.lab.figures import Bar, at_least, at_most, percentile
 from rempart.lab.network.addressing import Prefixes
@@ -45,6 +46,8 @@ class Evidence(Value):
     phases: Phases
     truths: tuple[Truth, ...]
     sent: tuple[Sent, ...]
+    units: tuple[Unit, ...]
+    """What each of ``sent`` counts."""
     origin: tuple[OriginRequest, ...]
     bots: Prefixes
     cpu_seconds: float | None
@@ -55,24 +58,50 @@ def judge(seen: Evidence) -> ContenderResult:
     """The figures of one contender."""
     wanted = within(seen.truths, seen.phases.attack, seen.phases.end)
     served = [truth for truth in wanted if truth.outcome is Outcome.SERVED]
-    latencies = [truth.latency * 1000 for truth in served]
+    latency = Latency(p50=percentile(latencies(served), 0.5), p99=percentile(latencies(served), 0.99))
+    calm = percentile(latencies(within(seen.truths, seen.phases.calm, seen.phases.attack)), 0.99)
+    units = units_sent(seen)
     return ContenderResult(
         name=seen.name,
         legit_total=len(wanted),
         legit_ok=len(served),
         goodput=len(served) / len(wanted) if wanted else None,
-        latency_ms=Latency(p50=percentile(latencies, 0.5), p99=percentile(latencies, 0.99)),
+        latency_ms=latency,
         time_to_mitigate_s=time_to_mitigate(seen),
         false_positive_rate=false_positives(wanted),
         cpu_seconds=seen.cpu_seconds,
-        attack_total=sum(sent.total.units for sent in seen.sent if sent.total) if seen.sent else None,
+        attack_total=None if units is None else units[main_unit(seen.units)],
         attack_reached_origin=reached(seen) if seen.sent else None,
+        attack_units=units,
+        calm_p99_ms=calm,
+        p99_over_calm=latency.p99 / calm if calm and latency.p99 is not None else None,
     )
 
 
 def within(truths: Sequence[Truth], since: float, until: float) -> list[Truth]:
     """What was wanted between two moments."""
     return [truth for truth in truths if since <= truth.intended < until]
+
+
+def latencies(truths: Sequence[Truth]) -> list[float]:
+    """Milliseconds of those that were served."""
+    return [truth.latency * 1000 for truth in truths if truth.outcome is Outcome.SERVED]
+
+
+def units_sent(seen: Evidence) -> dict[Unit, int] | None:
+    """What was sent, each kind of unit by itself; None where nobody was to send anything."""
+    if not seen.sent:
+        return None
+    found = dict.fromkeys(seen.units, 0)
+    for sent, unit in zip(seen.sent, seen.units, strict=True):
+        found[unit] += sent.total.units if sent.total else 0
+    return found
+
+
+def main_unit(units: Sequence[Unit]) -> Unit:
+    """The kind of unit that an attack of several is told by: what an origin could be made to answer, if any
+    of it is that."""
+    return Unit.REQUESTS if Unit.REQUESTS in units else units[0]
 
 
 def share_served(truths: Sequence[Truth]) -> float | None:
@@ -88,14 +117,23 @@ def time_to_mitigate(seen: Evidence) -> float | None:
     if not firsts or not calm:
         return None
     first, last_bad = min(firsts), None
-    for step, share in enumerate(goodput_by_step(seen.truths, first, seen.phases.end)):
+    truths = [in_time(truth, seen.phases.attack_end) for truth in seen.truths]
+    for step, share in enumerate(goodput_by_step(truths, first, seen.phases.end)):
         if share is not None and share < KEPT * calm:
             last_bad = step
     if last_bad is None:
         return 0.0
     recovered = (last_bad + 1) * STEP_S
     # What comes back when the attack ends was not mitigated.
-    return round(recovered, 1) if first + recovered <= seen.phases.attack_end else None
+    return round(recovered, 1) if first + recovered < seen.phases.attack_end else None
+
+
+def in_time(truth: Truth, attack_end: float) -> Truth:
+    """A request as it counts for the time to mitigate: one that waited long, and was served only when the
+    attack was over, was served by its end."""
+    if truth.intended < attack_end < truth.ended and truth.latency > WINDOW_S:
+        return replace(truth, outcome=Outcome.FAILED)
+    return truth
 
 
 def goodput_by_step(truths: Sequence[Truth], since: float, until: float) -> list[float | None]:
@@ -153,6 +191,8 @@ def figure(result: ContenderResult, metric: Metric) -> float | None:
             return result.goodput
         case Metric.LATENCY_P99:
             return result.latency_ms.p99
+        case Metric.P99_OVER_CALM:
+            return result.p99_over_calm
         case Metric.TIME_TO_MITIGATE:
             return result.time_to_mitigate_s
         case Metric.FALSE_POSITIVES:

@@ -14,12 +14,13 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 12, 26, 24
 COLOURS = {
     "rempart": "#0b6e4f",
     "none": "#777777",
+    "nftables": "#c9a100",
     "nginx": "#3d7fc4",
     "haproxy": "#b5651d",
     "fail2ban": "#8e4fb0",
     "crowdsec": "#c43d5a",
 }
-DASHES = {"none": "6 3", "nginx": "2 2", "fail2ban": "8 2 2 2", "crowdsec": "4 4"}
+DASHES = {"none": "6 3", "nftables": "10 3", "nginx": "2 2", "fail2ban": "8 2 2 2", "crowdsec": "4 4"}
 """Lines differ also without colour."""
 ATTACK = "#c0392b"
 

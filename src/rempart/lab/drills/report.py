@@ -91,17 +91,25 @@ def left_out(outcome: Outcome) -> str:
 
 def goodput_chart(lines: Sequence[Timeline]) -> str:
     """Goodput of all contenders in one chart, in per cent."""
+    shade = (lines[0].attack_begins, lines[0].attack_ends) if lines and any(lines[0].attack_rate) else None
+    return goodput_plot([(line.contender, line.step_s, line.goodput) for line in lines], shade)
+
+
+def goodput_plot(
+    lines: Sequence[tuple[str, float, Sequence[float | None]]], shade: tuple[float, float] | None
+) -> str:
+    """The same from (contender, seconds of a step, goodput by step). ``shade``: from when to when the attack
+    lasted."""
     series = [
         Series(
-            name=line.contender,
-            colour=colour(line.contender),
-            dash=DASHES.get(line.contender, ""),
-            step_s=line.step_s,
-            values=tuple(None if value is None else value * 100 for value in line.goodput),
+            name=name,
+            colour=colour(name),
+            dash=DASHES.get(name, ""),
+            step_s=step_s,
+            values=tuple(None if value is None else value * 100 for value in goodput),
         )
-        for line in lines
+        for name, step_s, goodput in lines
     ]
-    shade = (lines[0].attack_begins, lines[0].attack_ends) if lines and any(lines[0].attack_rate) else None
     return chart("goodput, % of what visitors wanted", series, shade=shade, most=100)
 
 
@@ -124,10 +132,12 @@ def charts_of(line: Timeline) -> list[str]:
             chart("visitors' requests refused, per second", [drawn("refused", refused)], shade=shade)
         )
     if shade:
-        attack = [drawn("sent", line.attack_rate, ATTACK)]
-        if any(line.origin_attack_rate):
-            attack.append(drawn("reached the origin", smoothed(line.origin_attack_rate), own))
-        found.append(chart("attack, units per second", attack, shade=shade, marks=line.marks))
+        for unit, sent in line.attack_rates.items():
+            attack = [drawn("sent", sent, ATTACK)]
+            # What reaches the origin is requests, whatever was sent to get them there.
+            if any(line.origin_attack_rate) and sent == line.attack_rate:
+                attack.append(drawn("reached the origin", smoothed(line.origin_attack_rate), own))
+            found.append(chart(f"attack, {unit} per second", attack, shade=shade, marks=line.marks))
     found.append(
         chart(
             "packets that arrived at the edge, per second", [drawn("packets", line.edge_packets)], shade=shade

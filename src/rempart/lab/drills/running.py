@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,9 +35,10 @@ from rempart.lab.drills.starting import (
 )
 from rempart.lab.drills.timeline import Moment, Timeline, timeline
 from rempart.lab.network.making import Network, refuse_without_namespaces
-from rempart.lab.network.world import Edge, world
+from rempart.lab.network.world import Edge, Role, world
 from rempart.lab.origins.catalogue import ORIGINS
 from rempart.lab.origins.contract import Origin, OriginScene, read_log
+from rempart.lab.progress import Progress
 from rempart.lab.visitors.contract import VisitorsOrder
 from rempart.lab.visitors.truth import read_truths, worst_lag
 from rempart.model.errors import EnvironmentLacks, RempartError
@@ -45,12 +46,10 @@ from rempart.model.errors import EnvironmentLacks, RempartError
 LEAD_S = 2.0
 """From starting visitors and senders to the beginning: they import and plan meanwhile."""
 WATCH_EVERY_S = 0.1
+SENDERS_END_S = 15.0
 OTHERS_SHARE = 0.25
 LATE_S = 0.25
 """When the visitors' own clock was later than this, the lab was too small, and the report says so."""
-
-Progress = Callable[[str, float], None]
-"""Called with what is going on and the share of the whole that is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +71,17 @@ def run(
     seed: int,
     attack_s: float | None = None,
     progress: Progress = lambda words, share: None,
+    nobody_is_enough: bool = False,
 ) -> Outcome:
-    """Run a drill. EnvironmentLacks where the lab cannot be built or nobody can take part."""
+    """Run a drill. EnvironmentLacks where the lab cannot be built; or nobody can take part, unless
+    ``nobody_is_enough``."""
     refuse_without_namespaces()
     drill = drill if attack_s is None else drill.model_copy(update={"attack_s": attack_s})
     cores = os.cpu_count() or 1
     require_generators(drill, world(drill.world, seed=seed, run="plan", cores=cores), ORIGINS[drill.origin])
     left_out = left_out_of(drill, contenders)
     present = [contender for contender in contenders if contender.name not in left_out]
-    if not present:
+    if not present and not nobody_is_enough:
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         raise EnvironmentLacks("contenders", f"none of the contenders can take part: {reasons}")
     results: list[ContenderResult] = []
@@ -100,7 +101,7 @@ def run(
         results.append(measures.judge(seen.evidence))
         timelines.append(seen.timeline)
         remarks += [f"{contender.name}: {remark}" for remark in seen.remarks]
-    if not results:
+    if not results and not nobody_is_enough:
         raise RempartError("; ".join(f"{name} {why}" for name, why in left_out.items()))
     document = DrillResult(
         drill=drill.name, seed=seed, contenders=tuple(results), bars=measures.bars(drill.bars, results)
@@ -142,9 +143,9 @@ def rehearse(
         start_resolver(stack, network)
         scene = start_origin(stack, network, origin)
         progress("it starts", 0.02)
-        standing = start_contender(stack, network, contender, scene)
-        target = target_of(plan, origin)
-        wait_until_served(plan, target, standing.authority)
+        with network.quota_lifted(Role.EDGE):
+            standing = start_contender(stack, network, contender, scene)
+            wait_until_served(plan, target_of(plan, origin), standing.authority)
         return rehearse_standing(
             drill, contender, network, origin, scene, standing, seed=seed, progress=progress
         )
@@ -192,7 +193,9 @@ def rehearse_standing(
             visiting.wait(timeout=visitors.patience_s + 15)
         except psutil.TimeoutExpired:
             raise RempartError(f"visitors did not end:\n{last_words(network.folder)}") from None
-        sent = tuple(sender.read() for sender in senders)
+        # Its last count is written when a sender ends, which on a busy machine is later than it should.
+        psutil.wait_procs([process for _, process in senders], timeout=SENDERS_END_S)
+        sent = tuple(sender.read() for sender, _ in senders)
     truths = tuple(read_truths(visitors.folder))
     if not truths:
         raise RempartError(f"visitors wrote no truth:\n{last_words(network.folder)}")
@@ -201,6 +204,7 @@ def rehearse_standing(
         phases=phases,
         truths=truths,
         sent=sent,
+        units=tuple(ATTACKS[wave.attack].unit for wave in drill.waves),
         origin=tuple(read_log(scene.folder))[before:],
         bots=network.plan.bots,
         cpu_seconds=cpu_between(moments, phases.calm, phases.end),

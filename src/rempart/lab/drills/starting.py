@@ -27,7 +27,7 @@ from rempart.lab.network.world import INTERFACE, Edge, Role, World
 from rempart.lab.origins.contract import Origin, OriginScene
 from rempart.lab.processes import require
 from rempart.lab.visitors.contract import VisitorsOrder
-from rempart.model.errors import RempartError
+from rempart.model.errors import EnvironmentLacks, RempartError
 
 HOST, ZONE = "www.shop.example", "shop.example"
 UP_SECONDS = 60.0
@@ -107,6 +107,7 @@ def edge_scene(network: Network, edge: Edge, origin: OriginScene, folder: Path) 
         folder=made(folder / "edge"),
         host=HOST,
         zone=ZONE,
+        interface=edge.interface,
         v4=edge.v4,
         v6=edge.v6,
         origin_address=origin.address,
@@ -156,15 +157,15 @@ def start_wave(
     number: int,
     seed: int,
     above: Path,
-) -> Sender:
-    """Start a wave's sender; it waits for its moment by itself. It writes in a folder in ``above``."""
+) -> tuple[Sender, psutil.Process]:
+    """Start a wave's sender; it waits for its moment by itself, and ends by itself. It writes in a folder in
+    ``above``."""
     folder = made(above / f"wave-{number}")
     order = order_of(drill, number, seed, network.plan, target, phases, network.bots_gateway, folder)
     (folder / "order.json").write_text(order.model_dump_json())
     sender = ATTACKS[order.attack].sender(order)
     log = above / f"wave-{number}.out"
-    stack.enter_context(network.place(Role.BOTS).running(sender.argv, log=log))
-    return sender
+    return sender, stack.enter_context(network.place(Role.BOTS).running(sender.argv, log=log))
 
 
 def order_of(
@@ -200,7 +201,10 @@ def require_generators(drill: Drill, plan: World, origin: Origin) -> None:
     for number, wave in enumerate(drill.waves):
         target = target_of(plan, origin)
         order = order_of(drill, number, 0, plan, target, phases, "02:00:00:00:00:01", Path())
-        for program, package in ATTACKS[wave.attack].sender(order).programs:
+        sender = ATTACKS[wave.attack].sender(order)
+        if (why := sender.lacks()) is not None:
+            raise EnvironmentLacks(wave.attack, why)
+        for program, package in sender.programs:
             require(program, package)
 
 

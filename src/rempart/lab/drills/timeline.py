@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from rempart.lab.attacks.contract import Sent
+from rempart.lab.attacks.contract import Sent, Unit
 from rempart.lab.contenders.contract import Mitigation
-from rempart.lab.drills.measures import STEP_S, Evidence, goodput_by_step
+from rempart.lab.drills.measures import STEP_S, Evidence, goodput_by_step, main_unit
 from rempart.lab.visitors.contract import Outcome
 from rempart.model.base import Value
 
@@ -32,6 +32,9 @@ class Timeline(Value):
     latency_ms: tuple[float | None, ...]
     """The slowest request that was wanted in the step and served."""
     attack_rate: tuple[float, ...]
+    """Of the kind of unit that ``attack_total`` counts."""
+    attack_rates: dict[Unit, tuple[float, ...]]
+    """Of every kind that was sent."""
     origin_attack_rate: tuple[float, ...]
     refused: tuple[int, ...]
     edge_packets: tuple[float, ...]
@@ -61,10 +64,10 @@ def timeline(seen: Evidence, moments: Sequence[Moment], mitigations: Sequence[Mi
         step = int((request.at - begin) / STEP_S)
         if 0 <= step < steps and seen.bots.holds(request.client):
             reached[step] += 1 / STEP_S
-    attack = [0.0] * steps
-    for sent in seen.sent:
+    attacks = dict.fromkeys(seen.units, (0.0,) * steps)
+    for sent, unit in zip(seen.sent, seen.units, strict=True):
         series = rates([(sample.at, float(sample.units)) for sample in sent.samples], begin, steps)
-        attack = [one + other for one, other in zip(attack, series, strict=True)]
+        attacks[unit] = tuple(one + other for one, other in zip(attacks[unit], series, strict=True))
     packets = [(moment.at, float(moment.received_packets)) for moment in moments]
     cpu = [(moment.at, moment.cpu_seconds) for moment in moments if moment.cpu_seconds is not None]
     return Timeline(
@@ -72,7 +75,8 @@ def timeline(seen: Evidence, moments: Sequence[Moment], mitigations: Sequence[Mi
         step_s=STEP_S,
         goodput=tuple(goodput_by_step(seen.truths, begin, end)),
         latency_ms=tuple(slowest),
-        attack_rate=tuple(attack),
+        attack_rate=attacks[main_unit(seen.units)] if attacks else (0.0,) * steps,
+        attack_rates=attacks,
         origin_attack_rate=tuple(reached),
         refused=tuple(refused),
         edge_packets=tuple(rates(packets, begin, steps)),

@@ -44,6 +44,11 @@ def inside(namespace: str, act: Callable[[], T]) -> T:
     return outcome[0]
 
 
+def unshare_network() -> None:
+    """Put the calling thread into a new, empty namespace, which lasts as long as something holds it."""
+    _checked(_libc.unshare(_CLONE_NEWNET), "a network namespace of our own")
+
+
 def set_sysctls(namespace: str, settings: dict[str, str]) -> None:
     """Write settings of ``/proc/sys/net`` (``ipv4/ip_forward``), which are the namespace's own."""
 

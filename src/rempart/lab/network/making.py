@@ -5,10 +5,12 @@ Links are made inside the namespaces, never in the host's own, so nothing of thi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
 import time
+from collections.abc import Iterator
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -20,7 +22,7 @@ from rempart.lab.network import cgroups, remains
 from rempart.lab.network.inside import inside, set_sysctls, write_sysfs
 from rempart.lab.network.offload import aggregate_arrivals, send_whole_packets
 from rempart.lab.network.place import Place
-from rempart.lab.network.world import CpuCap, Interface, Link, Role, World
+from rempart.lab.network.world import INTERFACE, CpuCap, Interface, Link, Role, World
 from rempart.model.base import Value
 from rempart.model.errors import EnvironmentLacks, RempartError
 from rempart.node.processes import identify
@@ -60,6 +62,7 @@ EVERYWHERE = {
 }
 
 _NODAD = 0x02
+_PERMANENT = 0x80
 
 
 class Counters(Value):
@@ -125,6 +128,14 @@ class Network:
             cores=() if group and any("cpuset" in str(place) for place in group.places) else cap.cores,
         )
 
+    @contextlib.contextmanager
+    def quota_lifted(self, role: Role) -> Iterator[None]:
+        """A role's processes may have a whole processor while the block runs: what starts is not judged, and
+        would start for half a minute."""
+        group = self._groups.get(role)
+        with group.lifted() if group else contextlib.nullcontext():
+            yield
+
     def cpu_seconds(self, role: Role) -> float | None:
         """Processor time of a role so far; the edge's includes the kernel's work on arriving packets."""
         group = self._groups.get(role)
@@ -155,6 +166,22 @@ class Network:
     def bots_gateway(self) -> str:
         """The router's hardware address as the bots see it."""
         return self.hardware_address(Role.ROUTER, "bots0")
+
+    def tell_bots_their_gateway(self) -> None:
+        """The bots know the router's hardware address from now on, also when it answers nobody who asks."""
+        routing = self._routing(Role.BOTS)
+        index = routing.link_lookup(ifname=INTERFACE)[0]
+        for link in self.plan.links:
+            if link.b.role is Role.BOTS:
+                for address in (address.partition("/")[0] for address in link.a.addresses):
+                    routing.neigh(
+                        "replace",
+                        dst=address,
+                        lladdr=self.bots_gateway,
+                        ifindex=index,
+                        state=_PERMANENT,
+                        family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                    )
 
     @property
     def _group_name(self) -> str:
@@ -192,7 +219,16 @@ class Network:
         for route in self.plan.routes:
             way: dict[str, Any] = {"gateway": route.gateway} if route.gateway else {"type": "blackhole"}
             self._routing(route.role).route("add", dst=route.network, **way)
+        self._take_live_frames_from_bots()
         self._charge_arrivals_to_the_edges()
+
+    def _take_live_frames_from_bots(self) -> None:
+        """Let the router take the bots' packets through NAPI: without it a veth refuses frames that were not
+        sent by a socket. Nor may larger pieces pass those that come through it."""
+        for link in self.plan.links:
+            if link.b.role is Role.BOTS:
+                inside(self.plan.namespace(link.a.role), partial(aggregate_arrivals, link.a.name))
+                inside(self.plan.namespace(link.b.role), partial(send_whole_packets, link.b.name))
 
     def _cable(self, link: Link) -> None:
         a, b = link.a, link.b
@@ -226,9 +262,9 @@ class Network:
         machine.
         """
         for edge in self.plan.edges:
-            self._charge_arrivals_to(edge.role)
+            self.charge_arrivals_to(edge.role)
 
-    def _charge_arrivals_to(self, role: Role) -> None:
+    def charge_arrivals_to(self, role: Role) -> None:
         namespace = self.plan.namespace(role)
         names = []
         for link in self.plan.links:

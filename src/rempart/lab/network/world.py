@@ -75,8 +75,8 @@ class WorldShape(Value):
     bot_networks: int = Field(default=256, ge=1, le=4_000)
     neighbours: float = Field(default=0.25, ge=0, le=1)
     """Share of the visitors' networks whose other half belongs to bots."""
-    link_mbits: int = Field(default=400, ge=1, le=100_000)
-    """Rate of the edge's link, each direction."""
+    link_mbits: int = Field(default=400, ge=1, le=20_000)
+    """Rate of the edge's link, each direction; beyond 34 Gbit/s a token bucket counts in 32 bits no more."""
     edge_cpu: float = Field(default=0.8, gt=0, le=64)
     """Processors' worth of the edge, the kernel's work on its arriving packets included."""
     origin_cpu: float = Field(default=0.35, gt=0, le=64)

@@ -18,10 +18,10 @@ from typing import IO, Any
 from rempart.lab.origins.contract import ORIGIN_LOG, Origin, OriginScene, Page, SiteMap, mark
 
 WORKERS = 8
-SEARCH_ROUNDS = 24_000
-"""Rounds of PBKDF2 for one search: some 10 ms of one processor. The algorithm lets other threads run
-meanwhile, as a database does."""
-PAGE_ROUNDS = 800
+SEARCH_MS, PAGE_MS = 10.0, 2.0
+"""What a search and any other page that is made cost, in milliseconds of a processor, whichever it is: the
+work is measured once at the start. It is PBKDF2, which lets other threads run meanwhile, as a database
+does."""
 
 ASSETS = {"/static/style.css": 18_000, "/static/shop.js": 36_000, "/static/logo.svg": 4_000}
 LARGE = "/static/catalogue.pdf"
@@ -62,8 +62,8 @@ Send = Callable[[Message], Awaitable[None]]
 class Shop:
     """The application (ASGI)."""
 
-    def __init__(self, secret: str, log: IO[str]) -> None:
-        self._secret, self._log = secret, log
+    def __init__(self, secret: str, log: IO[str], rounds_per_ms: float) -> None:
+        self._secret, self._log, self._rounds_per_ms = secret, log, rounds_per_ms
         self._workers = ThreadPoolExecutor(WORKERS)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -92,7 +92,7 @@ class Shop:
             return 200, "application/pdf", padded(signed, LARGE_SIZE)
         if name == "/robots.txt":
             return 200, "text/plain", f"# {signed}\nUser-agent: *\nDisallow: /search\n".encode()
-        rounds = SEARCH_ROUNDS if name == "/search" else PAGE_ROUNDS
+        rounds = round(self._rounds_per_ms * (SEARCH_MS if name == "/search" else PAGE_MS))
         await asyncio.get_running_loop().run_in_executor(self._workers, work, path, rounds)
         if name.startswith("/api/"):
             return 200, "application/json", f'{{"mark": "{signed}", "path": "{name}"}}'.encode()
@@ -107,6 +107,17 @@ class Shop:
 def work(text: str, rounds: int) -> None:
     """What making a page costs."""
     hashlib.pbkdf2_hmac("sha256", text.encode(), b"shop", rounds)
+
+
+def measured_rounds_per_ms(tries: int = 8, rounds: int = 4_000) -> float:
+    """How much work one processor does here, by the thread's own time; the best of some tries, since what
+    disturbs can only slow."""
+    best = float("inf")
+    for _ in range(tries):
+        began = time.thread_time()
+        work("measured", rounds)
+        best = min(best, time.thread_time() - began)
+    return rounds / (best * 1000)
 
 
 def padded(head: str, size: int) -> bytes:
@@ -132,7 +143,7 @@ def main() -> None:
     scene = OriginScene.model_validate_json(sys.argv[1])
     with (scene.folder / ORIGIN_LOG).open("a", buffering=1) as log:
         uvicorn.run(
-            Shop(scene.secret, log),
+            Shop(scene.secret, log, measured_rounds_per_ms()),
             host=scene.address,
             port=scene.port,
             log_level="warning",

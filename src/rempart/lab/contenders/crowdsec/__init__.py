@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rempart.lab.contenders.contract import Contender, EdgeScene, Mitigation, Standing
-from rempart.lab.contenders.writing import filled, lacking, last_words, nginx, scene_values
+from rempart.lab.contenders.writing import filled, lacking, last_words, nginx, scene_values, versions_of
 from rempart.model.errors import RempartError
 
 API_SECONDS = 20.0
@@ -48,7 +48,8 @@ def start(scene: EdgeScene) -> Iterator[Standing]:
         )
         if done.returncode != 0:
             raise RempartError(f"cscli {command[0]}: {done.stderr.strip()}")
-    with nginx(scene, "none"):
+    # The collection has a scenario for what limit_req refuses.
+    with nginx(scene, "nginx"):
         for name in ("access.log", "error.log"):
             (scene.folder / name).touch()
         out, log = scene.folder / "crowdsec.out", scene.folder / "crowdsec.log"
@@ -82,7 +83,7 @@ def decisions(log: Path) -> tuple[Mitigation, ...]:
 
 CROWDSEC = Contender(
     name="crowdsec",
-    summary="nginx, CrowdSec with its nginx collection, and its firewall bouncer",
+    summary="nginx with its limits, CrowdSec with its nginx collection, and its firewall bouncer",
     lacks=lacking(
         ("nginx", "nginx-light"),
         ("crowdsec", "crowdsec"),
@@ -91,4 +92,5 @@ CROWDSEC = Contender(
         ("nft", "nftables"),
     ),
     start=start,
+    versions=versions_of(("crowdsec", "-version"), ("nft", "--version"), ("nginx", "-v")),
 )

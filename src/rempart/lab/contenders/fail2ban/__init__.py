@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rempart.lab.contenders.contract import Contender, EdgeScene, Mitigation, Standing
-from rempart.lab.contenders.writing import filled, lacking, nginx, scene_values
+from rempart.lab.contenders.writing import filled, lacking, nginx, scene_values, versions_of
 
 _BAN = re.compile(r"^(\S+ \S+),(\d+) .*\[(\S+)\] Ban (\S+)")
 
@@ -47,4 +47,5 @@ FAIL2BAN = Contender(
     summary="nginx with its limits, and fail2ban's nginx jails",
     lacks=lacking(("nginx", "nginx-light"), ("fail2ban-server", "fail2ban"), ("nft", "nftables")),
     start=start,
+    versions=versions_of(("fail2ban-server", "--version"), ("nft", "--version"), ("nginx", "-v")),
 )

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from rempart.lab.contenders.contract import Contender, EdgeScene, Standing
-from rempart.lab.contenders.writing import filled, lacking, scene_values
+from rempart.lab.contenders.writing import filled, lacking, scene_values, versions_of
 
 
 @contextlib.contextmanager
@@ -23,4 +23,5 @@ HAPROXY = Contender(
     summary="HAProxy with stick tables for request and connection rates",
     lacks=lacking(("haproxy", "haproxy")),
     start=start,
+    versions=versions_of(("haproxy", "-v")),
 )

@@ -7,8 +7,9 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from rempart import __version__
 from rempart.lab.contenders.contract import Contender, EdgeScene, Standing
-from rempart.lab.contenders.writing import lacking
+from rempart.lab.contenders.writing import lacking, versions_of
 from rempart.lab.instance import Instance, Ports
 
 
@@ -60,4 +61,5 @@ REMPART = Contender(
     lacks=lacking(("haproxy", "haproxy"), ("knotd", "knot")),
     start=start,
     answers_dns=True,
+    versions=lambda: (f"rempart {__version__}", *versions_of(("haproxy", "-v"), ("knotd", "-V"))()),
 )
