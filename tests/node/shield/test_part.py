@@ -355,7 +355,7 @@ def test_switched_off_it_is_gone_and_every_place_says_so(place: Ground, instance
 def test_what_somebody_else_has_attached_is_not_touched_and_is_a_fault_that_is_named(place: Ground) -> None:
     other = inside(place.here.namespace, _attached)
     try:
-        with made(place) as instance:
+        with made(place, syn_cookies="always", mode="generic") as instance:
             instance.launch()
             found = eventually(lambda: _said(instance, "has an XDP program already"), seconds=30)
             assert found is not None
@@ -367,6 +367,19 @@ def test_what_somebody_else_has_attached_is_not_touched_and_is_a_fault_that_is_n
             # Once it is gone ours comes by itself.
             inside(place.here.namespace, other.close)
             eventually(lambda: state_of(instance).on, seconds=40)
+
+            # With it come the cookies: connections are made by them, and the kernel's setting is right for
+            # that. (Generic: over veth a native program's answers arrive only where the other end has one
+            # too.)
+            instance.wait_until_up(seconds=60)
+            assert sysctl(place, "tcp_syncookies") == "2"
+            assert reaches(place, PORTS.http)
+            assert reaches(place, PORTS.https, HERE_V6)
+            counts = {one["reason"]: one["packets"] for one in instance.json("shield", "status")["counts"]}
+            assert counts["TX_SYN_COOKIE"] >= 2
+            assert counts["PASS_PROVEN"] >= 2
+            assert instance.stop() == 0
+            assert sysctl(place, "tcp_syncookies") == "1"
     finally:
         other.close()
 
