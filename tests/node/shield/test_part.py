@@ -188,7 +188,7 @@ def test_killed_it_stays_attached_and_the_next_process_takes_it_over(
 
 def test_blocked_at_once_and_let_in_again_at_once(place: Ground, instance: Instance) -> None:
     assert reaches(place, PORTS.http)
-    assert "1 is blocked" in instance.cli("shield", "block", FAR_V4, "--reason", "a test").stdout
+    assert f"{FAR_V4}/32 is blocked" in instance.cli("shield", "block", FAR_V4, "--reason", "a test").stdout
     assert not reaches(place, PORTS.http)
     (entry,) = instance.json("shield", "list")
     assert (entry["prefix"], entry["reason"], entry["until"]) == (f"{FAR_V4}/32", "a test", None)
@@ -279,7 +279,9 @@ def test_lists_and_rules_hold_after_an_orderly_stop_and_a_start(place: Ground, i
     assert not reaches(place, PORTS.http), "the rule"
     instance.cli("shield", "rules", "clear")
     assert reaches(place, PORTS.http)
-    instance.cli("shield", "unblock", "--file", str(file))
+    taken = instance.json("shield", "unblock", "--file", str(file))
+    assert taken["removed"] == 3_001
+    assert {one["prefix"] for one in instance.json("shield", "list")} == {"203.0.113.8/32"}
     instance.cli("shield", "unblock", "203.0.113.8")
 
 
@@ -336,6 +338,20 @@ def _answers_reset(place: Ground, address: str) -> bool:
             return False
 
     return inside(place.far.namespace, connect)
+
+
+def test_new_settings_hold_from_the_next_start_without_a_gap(place: Ground, instance: Instance) -> None:
+    program, pid, text = program_on(place), instance.pid("shield"), instance.config_file.read_text()
+    assert not _answers_reset(place, HERE_V4)
+    instance.config_file.write_text(text.replace(f'"tcp/{ALSO}"', f'"tcp/{ALSO}", "tcp/9999"'))
+    instance.kill_supervisor()  # as at an upgrade: all parts go on
+    instance.start(seconds=60)
+    eventually(lambda: instance.pid("shield") != pid and state_of(instance).on, seconds=30)
+    assert program_on(place) == program
+    events = [one["event"] for one in shield_log(instance)]
+    assert "left attached" in events
+    assert "detached" not in events[events.index("left attached") :]
+    assert _answers_reset(place, HERE_V4)
 
 
 def test_switched_off_it_is_gone_and_every_place_says_so(place: Ground, instance: Instance) -> None:
