@@ -6,7 +6,6 @@ holds at once, also while every part of the node is dead.
 
 from __future__ import annotations
 
-import ipaddress
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -16,17 +15,18 @@ from pathlib import Path
 
 import click
 
-from rempart.cli.output import counted, document, json_option, note, say, table
+from rempart.cli.output import document, json_option, note, say, table
 from rempart.cli.session import Session, pass_session
 from rempart.cli.shield_rules import rules
-from rempart.cli.shield_views import ListingView, PutView, TakenView
+from rempart.cli.shield_views import ListingView, PutView, TakesView
 from rempart.cli.shield_watching import capture, status, top
 from rempart.model.errors import EnvironmentLacks, InvalidInput
-from rempart.node.shield.by_hand import ALLOW, BLOCK, Listing, Lists, Put, Taken, opened
+from rempart.node.shield.by_hand import ALLOW, BLOCK, Listing, Lists, Put, Takes, opened
 from rempart.node.shield.prefix_files import Prefixes, duration, one_prefix, read_prefixes
 
 NOT_LOADED = "no packet shield is in the kernel: it is stored, and holds from the next start of rempart up"
-SPARED_SHOWN = 5
+SPARED_SHOWN = COVERED_SHOWN = 5
+EACH_SHOWN = 20
 _PREFIXES = click.argument("prefixes", nargs=-1, metavar="PREFIX…")
 _FILE = click.option(
     "--file",
@@ -69,7 +69,7 @@ def block(
     seconds = duration(time_) if time_ is not None else None
     done = _put(session, BLOCK, prefixes, file, seconds=seconds, reason=reason, really=really)
     until = "" if seconds is None else f" until {_moment(time.time() + seconds)}"
-    _say_put(done, f"{_entries(done.entries)} blocked{until}.", as_json)
+    _say_put(done, f"{_entries(done, prefixes)} blocked{until}.", as_json)
 
 
 @shield.command()
@@ -106,7 +106,7 @@ def allow(
     seconds = duration(time_) if time_ is not None else None
     done = _put(session, ALLOW, prefixes, file, seconds=seconds, reason=reason, really=really)
     until = "" if seconds is None else f" until {_moment(time.time() + seconds)}"
-    _say_put(done, f"{_entries(done.entries)} allowed{until}.", as_json)
+    _say_put(done, f"{_entries(done, prefixes)} allowed{until}.", as_json)
 
 
 @shield.command()
@@ -175,12 +175,11 @@ def _put(
             return found.put(name, given, seconds=seconds, reason=reason, really=really, progress=advance)
 
 
-def _take(session: Session, name: str, prefixes: tuple[str, ...], file: Path | None) -> list[Taken]:
+def _take(session: Session, name: str, prefixes: tuple[str, ...], file: Path | None) -> Takes:
     with _progress() as advance:
         given = _given(prefixes, file, advance)
-        networks = [*given.networks, *(ipaddress.ip_network(int(one)) for one in given.hosts4)]
         with _lists(session) as found:
-            return found.take(name, networks)
+            return found.take(name, given, progress=advance)
 
 
 def _given(prefixes: tuple[str, ...], file: Path | None, advance: _Advance) -> Prefixes:
@@ -244,16 +243,16 @@ def _say_put(done: Put, words: str, as_json: bool) -> None:
         note(f"rempart: and so are {len(done.spared) - SPARED_SHOWN} more")
 
 
-def _say_taken(taken: list[Taken], list_name: str, as_json: bool) -> None:
+def _say_taken(taken: Takes, list_name: str, as_json: bool) -> None:
     if as_json:
-        document([TakenView.of(one).model_dump(mode="json") for one in taken])
+        document(TakesView.of(taken).model_dump(mode="json"))
     else:
         for words in _taken_words(taken, list_name):
             say(words)
-    if any(not one.live for one in taken):
+    if not taken.live:
         note(f"rempart: {NOT_LOADED}")
-    covered = [one for one in taken if one.covered_by]
-    for one in covered:
+    covered = [one for one in taken.each if one.covered_by]
+    for one in covered[:COVERED_SHOWN]:
         around = one.covered_by[0]
         reason = f", {around.reason}" if around.reason else ""
         note(f"rempart: {one.network} is still {list_name}, by {around.network}{reason}")
@@ -261,11 +260,12 @@ def _say_taken(taken: list[Taken], list_name: str, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _taken_words(taken: list[Taken], list_name: str) -> Iterable[str]:
-    if len(taken) > 20:
-        yield f"{_entries(sum(one.was_listed for one in taken))} no longer {list_name}."
+def _taken_words(taken: Takes, list_name: str) -> Iterable[str]:
+    if len(taken.each) > EACH_SHOWN:
+        words = "1 entry is" if taken.removed == 1 else f"{taken.removed:,} entries are"
+        yield f"{words} off the list."
         return
-    for one in taken:
+    for one in taken.each:
         if not one.was_listed:
             yield f"{one.network} was not {list_name} by itself: unchanged."
         elif not one.covered_by:
@@ -283,5 +283,7 @@ def _moment(unix: float) -> str:
     return datetime.fromtimestamp(unix, UTC).isoformat(sep=" ", timespec="seconds")
 
 
-def _entries(number: int) -> str:
-    return f"{number:,} is" if number == 1 else counted(number, "prefix").replace("prefixs", "prefixes are")
+def _entries(done: Put, given: tuple[str, ...]) -> str:
+    if done.entries == 1:
+        return f"{one_prefix(given[0]) if given else '1 prefix'} is"
+    return f"{done.entries:,} prefixes are"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 from rempart.model.base import Value
-from rempart.node.shield.by_hand import Listing, Put, Taken
+from rempart.node.shield.by_hand import Listing, Put, Taken, Takes
 from rempart.node.shield.state import InterfaceView, ListSizes, ReasonCount, SampledSource
 
 
@@ -65,6 +65,19 @@ class TakenView(Value):
             live=one.live,
             covered_by=tuple(str(around.network) for around in one.covered_by),
         )
+
+
+class TakesView(Value):
+    """Prefixes were taken off a list."""
+
+    removed: int
+    live: bool
+    each: tuple[TakenView, ...]
+    """Every one; of more than a thousand, some."""
+
+    @classmethod
+    def of(cls, done: Takes) -> Self:
+        return cls(removed=done.removed, live=done.live, each=tuple(map(TakenView.of, done.each)))
 
 
 class RuleView(Value):

@@ -73,6 +73,17 @@ class Taken:
     """Shorter prefixes that hold for it still."""
 
 
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """What taking prefixes off a list came to."""
+
+    removed: int
+    """How many were on it by themselves."""
+    live: bool
+    each: tuple[Taken, ...]
+    """Every one; of more than VERIFIED so many that lie far from each other."""
+
+
 def opened(configuration: Configuration) -> loader.Shield | None:
     """The shield that is in the kernel; None when none is. EnvironmentLacks when this user may not."""
     try:
@@ -128,29 +139,34 @@ class Lists:
             self._verify(kernel, prefixes)
         return Put(len(prefixes), kernel is not None, spared)
 
-    def take(self, name: str, networks: Iterable[Network]) -> list[Taken]:
-        """Take exactly these prefixes off. Raises Conflict for an allowed one that the configuration has."""
-        wanted = list(networks)
+    def take(
+        self, name: str, prefixes: Prefixes, *, progress: Callable[[int], None] = lambda _: None
+    ) -> Takes:
+        """Take exactly these prefixes off, and look what holds for them still.
+
+        Raises Conflict for an allowed one that the configuration has.
+        """
         if name == ALLOW:
-            self._refuse_configured(wanted)
-        kernel = self._kernel(name)
-        stored = set() if kernel is not None else {one for one, _, _ in self._stores[name].load()}
-        self._stores[name].remove(wanted)
-        reasons = self._reasons()
+            self._refuse_configured(prefixes)
+        kernel, reasons, few = self._kernel(name), self._reasons(), prefixes.few(VERIFIED)
+        if kernel is None:
+            stored = {one for one, _, _ in self._stores[name].load()}
+            self._stores[name].remove(prefixes)
+            each = tuple(Taken(one, one in stored, False, _around(one, stored)) for one in few)
+            return Takes(sum(one in stored for one in prefixes), False, each)
+        self._stores[name].remove(prefixes)
         taken = []
-        for one in wanted:
-            if kernel is None:
-                above = tuple(
-                    Listing(other, 0, "")
-                    for other in stored
-                    if other != one and other.version == one.version and _inside(one, other)
-                )
-                taken.append(Taken(one, one in stored, False, above))
-            else:
-                removal = kernel.remove(one)
-                covering = tuple(_listing(entry, reasons) for entry in removal.covered_by)
-                taken.append(Taken(one, removal.was_listed, True, covering))
-        return taken
+        for one in few:
+            removal = kernel.remove(one)
+            covering = tuple(_listing(entry, reasons) for entry in removal.covered_by)
+            taken.append(Taken(one, removal.was_listed, True, covering))
+        removed = done = sum(one.was_listed for one in taken)
+        if len(prefixes) > len(taken):
+            for piece in _pieces(prefixes.batch(until=0, tag=0)):
+                removed += kernel.discard(piece)
+                done += len(piece)
+                progress(done)
+        return Takes(removed, True, tuple(taken))
 
     def _check(self, name: str, prefixes: Prefixes, *, really: bool) -> tuple[Network, ...]:
         if name == ALLOW:
@@ -321,6 +337,11 @@ def _pieces(batch: Batch) -> Iterator[Batch]:
         yield Batch(v4=batch.v4[start : start + CHUNK])
     for start in range(0, len(batch.v6), CHUNK):
         yield Batch(v6=batch.v6[start : start + CHUNK])
+
+
+def _around(one: Network, stored: Iterable[Network]) -> tuple[Listing, ...]:
+    found = (other for other in stored if other != one and other.version == one.version)
+    return tuple(Listing(other, 0, "") for other in found if _inside(one, other))
 
 
 def _within(prefixes: Prefixes, around: Network) -> Network | None:

@@ -73,19 +73,13 @@ class Kernel:
         """The kernel takes options out of timestamps that are ours (``sysctls.py``)."""
 
     @classmethod
-    def load(cls, configuration: Configuration, program: bytes) -> Self:
-        """Loaded, or what an earlier process has left taken over; see ``loader.load`` for its errors."""
-        return cls(configuration, loader.load(program, configuration.shield_pins))
+    def adopt(cls, configuration: Configuration) -> Self:
+        """What is pinned for this node. Raises NotFound when nothing is, EnvironmentLacks."""
+        return cls(configuration, loader.adopt(configuration.shield_pins))
 
     @property
     def program_id(self) -> int:
         return self._shield.program.id
-
-    @property
-    def how(self) -> Mapping[str, object]:
-        """How it came to be there, for the log."""
-        loaded = self._shield.loaded
-        return {"adopted": loaded.adopted, "kept": len(loaded.kept), "notes": list(loaded.notes)}
 
     # --- telling -------------------------------------------------------------------------------
 

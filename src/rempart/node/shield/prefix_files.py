@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +35,10 @@ class Prefixes:
 
     def __len__(self) -> int:
         return len(self.hosts4) + len(self.networks)
+
+    def __iter__(self) -> Iterator[Network]:
+        yield from self.networks
+        yield from (ipaddress.ip_network(int(one)) for one in self.hosts4)
 
     def batch(self, *, until: int, tag: int) -> Batch:
         """As the lists take them."""

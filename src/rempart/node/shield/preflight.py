@@ -13,11 +13,15 @@ from rempart.model.errors import RempartError
 from rempart.node import privileges
 from rempart.node.shield import choosing, network
 
-CAPABILITIES = (privileges.CAP_NET_ADMIN, privileges.CAP_PERFMON, privileges.CAP_BPF)
+CAPABILITIES = (privileges.CAP_NET_ADMIN, privileges.CAP_BPF)
 """What the part keeps when it leaves root: to read and write tables (CAP_BPF), to attach and to set the
-network's sysctls (CAP_NET_ADMIN), and, should it have to load the program by itself, to have it accepted,
-which subtracts packet pointers (CAP_PERFMON; "pointer -= pointer prohibited" without)."""
-_NAMES = {12: "CAP_NET_ADMIN", 38: "CAP_PERFMON", 39: "CAP_BPF"}
+network's sysctls (CAP_NET_ADMIN). Loading needs CAP_PERFMON too (the program subtracts packet pointers),
+which could read all of the kernel's memory: so it is done before."""
+_TO_LOAD = {
+    privileges.CAP_NET_ADMIN: "CAP_NET_ADMIN",
+    privileges.CAP_PERFMON: "CAP_PERFMON",
+    privileges.CAP_BPF: "CAP_BPF",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ def planned(configuration: Configuration, *, is_root: bool) -> Planned:
         return Planned(False, "switched off by shield.enabled = false")
     if not is_root:
         return Planned(False, "not started as root, so no packet can be looked at", demanded)
-    lacking = [name for one, name in _NAMES.items() if not privileges.capabilities() >> one & 1]
+    lacking = [name for one, name in _TO_LOAD.items() if not privileges.capabilities() >> one & 1]
     if lacking:
         return Planned(False, f"this machine or container does not give {' and '.join(lacking)}", demanded)
     try:

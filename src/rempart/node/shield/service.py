@@ -51,36 +51,47 @@ STATE_SECONDS = 1.0
 SWEEP_SECONDS = 1.0
 """Each time one piece of the lists is gone through."""
 SOURCES_SHOWN = 20
+RETRY_SECONDS = 60.0
+"""A process that could not load the program makes way for one that may try again after so long."""
+TRIES = 5
+"""And one that cannot take over what was loaded, after as many tries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """What only root could do, done before the process became its user."""
 
-    program: bytes
+    loaded: loader.Loaded
     capabilities: tuple[int, ...]
 
 
 def prepare(configuration: Configuration) -> Prepared:
     """As root: the program loaded, or what runs taken over, and given to the part's user.
 
-    Only root can compare the layout of an older version's tables with ours, which an upgrade needs; what goes
-    wrong with that the part meets again, and says. Raises EnvironmentLacks when there is no bpf file system,
-    or no program.
+    Loading needs what the part shall not have: CAP_PERFMON, and, to compare an older version's tables with
+    ours, CAP_SYS_ADMIN. Raises EnvironmentLacks when something is missing here, EngineRefused when the kernel
+    does not take the program.
     """
     user = configuration.users.shield
     owner = (privileges.user_id(user), privileges.primary_group_id(user))
     bpffs.prepare(configuration.shield_pins, owner)
     with contextlib.suppress(RempartError):  # damage is told when the lists are read
         Lists(configuration, None).compact()
-    program = program_bytes()
-    with contextlib.suppress(RempartError):
-        loader.load(program, configuration.shield_pins).close()
+    shield = loader.load(program_bytes(), configuration.shield_pins)
+    shield.close()
     for path in configuration.shield_pins.iterdir():
         os.chown(path, *owner)
-    have = privileges.capabilities()
-    kept = tuple(one for one in CAPABILITIES if have >> one & 1)
-    return Prepared(program, kept)
+    return Prepared(shield.loaded, CAPABILITIES)
+
+
+def wait_to_try_again(configuration: Configuration, reason: str) -> None:
+    """For a process that could not prepare: say why, and end a while later, so that the next one tries anew.
+
+    Returns at SIGTERM, SIGINT or SIGUSR2 too.
+    """
+    structlog.get_logger("shield").error("packet shield: off", reason=reason)
+    write_state(configuration.paths.shield_state, off_state(reason, wanted=True))
+    signal.sigtimedwait((signal.SIGTERM, signal.SIGINT, signal.SIGUSR2), RETRY_SECONDS)
 
 
 def run(configuration: Configuration, prepared: Prepared) -> None:
@@ -93,7 +104,7 @@ def run(configuration: Configuration, prepared: Prepared) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2):
         signal.signal(number, note)
     with KernelNetwork() as network:
-        part = Part(configuration, prepared.program, network)
+        part = Part(configuration, prepared.loaded, network)
         while not received:
             part.beat()
             time.sleep(BEAT_SECONDS)
@@ -103,9 +114,9 @@ def run(configuration: Configuration, prepared: Prepared) -> None:
 class Part:
     """All that the process knows, between one beat and the next."""
 
-    def __init__(self, configuration: Configuration, program: bytes, network: KernelNetwork) -> None:
+    def __init__(self, configuration: Configuration, loaded: loader.Loaded, network: KernelNetwork) -> None:
         self._configuration = configuration
-        self._program = program
+        self._loaded = loaded
         self._network = network
         self._path = configuration.paths.shield_state
         self._log = structlog.get_logger("shield")
@@ -160,16 +171,18 @@ class Part:
         self._publish(now)
 
     def _load(self, now: float) -> None:
-        """The program in the kernel, with everything it must know, attached nowhere yet."""
+        """The program that was loaded, told everything it must know, attached nowhere new yet."""
         try:
             self._found = self._network.look()
-            kernel = Kernel.load(self._configuration, self._program)
+            kernel = Kernel.adopt(self._configuration)
             self._prepare_cookies(kernel)
             # First the lists: that they are empty is how it is seen that they were forgotten.
             self._notes = kernel.restore()
             kernel.tell(self._found, self._wanted())
         except RempartError as error:
             self._failures += 1
+            if self._failures > TRIES:
+                raise SystemExit(1) from error
             self._load_due = now + guarding.retry_seconds(self._failures)
             if str(error) != self._reason:
                 self._log.error("packet shield: off", reason=str(error))
@@ -180,7 +193,8 @@ class Part:
             self._log.error("packet shield: lists are not complete", reason=words)
         self._failures, self._reason, self._kernel = 0, "", kernel
         self._look_due = now
-        self._log.info("loaded", **kernel.how)
+        loaded = self._loaded
+        self._log.info("loaded", adopted=loaded.adopted, kept=len(loaded.kept), notes=list(loaded.notes))
 
     def _prepare_cookies(self, kernel: Kernel) -> None:
         if self._configuration.shield.syn_cookies == "never":
