@@ -65,8 +65,9 @@ def run(
             took = fill(shield, blocked, {version: allowed(version) for version in (4, 6)})
             for version, spent in took.items():
                 name = f"{count:,} prefixes of IPv{version} onto the block list"
-                rows.append(Row(name=name, value=spent, unit="s"))
-                bars.append(at_most(f"{name}, s", LOAD_BAR, spent))
+                note = f"{spent.cpu:.1f} s of processor time"
+                rows.append(Row(name=name, value=spent.wall, unit="s", note=note))
+                bars.append(at_most(f"{name}, s", LOAD_BAR, spent.wall))
             rows.append(
                 Row(name="memory of the block list, both families", value=_megabytes(shield), unit="MiB")
             )

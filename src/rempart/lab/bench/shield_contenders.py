@@ -149,6 +149,7 @@ _USUAL = ShieldOrders(syn_cookies=When.NEVER, dns_challenge=When.NEVER, dns_slip
 ORDERS: Mapping[Decision, ShieldOrders] = {
     Decision.BLOCKED: _USUAL,
     Decision.NOT_SERVED: _USUAL,
+    Decision.NOT_SERVED_UDP: _USUAL,
     Decision.SYN_LIMIT: _USUAL.model_copy(update={"source": ClassLimits(syn=_LIMIT)}),
     Decision.UDP_LIMIT: _USUAL.model_copy(update={"source": ClassLimits(udp=_LIMIT)}),
     Decision.DNS_LIMIT: _USUAL.model_copy(update={"prefix": ClassLimits(dns=_LIMIT)}),
@@ -159,6 +160,7 @@ ORDERS: Mapping[Decision, ShieldOrders] = {
 REASONS: Mapping[Decision, Reason] = {
     Decision.BLOCKED: Reason.DROP_BLOCKED,
     Decision.NOT_SERVED: Reason.DROP_NOT_SERVED,
+    Decision.NOT_SERVED_UDP: Reason.DROP_NOT_SERVED,
     Decision.SYN_LIMIT: Reason.DROP_SOURCE_SYN,
     Decision.UDP_LIMIT: Reason.DROP_SOURCE_UDP,
     Decision.DNS_LIMIT: Reason.DROP_DNS_LIMIT,
