@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 
 from rempart.engines.shield.layout import Reason, Verdict
@@ -22,7 +23,7 @@ from rempart.engines.shield.model import Decision, State, Tables, decide
 from rempart.engines.shield.model.tables import Sockets
 
 from .generator import Generator
-from .program import Answer, Shield
+from .program import OBJECT, Answer, Shield
 from .sockets import network
 from .worlds import MILLISECOND, SECOND, tables
 
@@ -176,11 +177,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Hold the packet program to its oracle.")
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
     parser.add_argument("--packets", type=int, default=100_000)
+    parser.add_argument("--object", type=Path, default=OBJECT, help="another build of the program")
     given = parser.parse_args()
     cpus = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cpus[given.seed % len(cpus)]})  # counters of one CPU decide what is sampled
     begun = time.monotonic()
-    with network() as sockets, Shield() as shield:
+    with network() as sockets, Shield(given.object) as shield:
         try:
             run = random_run(given.seed, given.packets, shield, sockets)
         except Disagreement as error:

@@ -72,8 +72,8 @@ class Answer(NamedTuple):
 class Shield:
     """The program, loaded for itself and attached nowhere."""
 
-    def __init__(self) -> None:
-        with Object(OBJECT.read_bytes(), "shield") as binary:
+    def __init__(self, compiled: Path = OBJECT) -> None:
+        with Object(compiled.read_bytes(), "shield") as binary:
             constants = next(one for name, one in binary.maps.items() if name.endswith(".rodata"))
             c.memmove(constants.initial_value(), pack("<Q", 1), 8)
             binary.load()

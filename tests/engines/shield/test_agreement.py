@@ -342,7 +342,7 @@ def test_a_million_packets_agree() -> None:
     assert sum(result["packets"] for result in results) == MILLION
     reasons = results[0]["reasons"]
     never = {reason for reason in reasons if not any(result["reasons"][reason] for result in results)}
-    # With room in the frame and a listener of the right family the kernel has no other way to fail than ENOENT.
+    # With room in the frame and a listener of its family the kernel can only fail with ENOENT.
     assert never <= {Reason.DROP_SYN_COOKIE_FAILED.name}
 
 

@@ -323,6 +323,7 @@ def _number(packet: Packet, at: int) -> int:
 def _checked_ack(p: _Passage) -> Reason:
     packet, sockets = p.packet, p.tables.sockets
     if _flow(packet) in sockets.established:
+        _prove(p)
         return Reason.PASS
     if sockets.listener(packet.family, packet.destination, packet.destination_port) is None:
         return Reason.DROP_ACK if _service(p) & SERVED else Reason.PASS
@@ -330,8 +331,12 @@ def _checked_ack(p: _Passage) -> Reason:
     origins = [(*_flow(packet), (origin - index) & 0xFFFFFFFF) for index in range(len(MSS4))]
     if p.state.cookies.isdisjoint(origins):
         return Reason.DROP_ACK
-    p.state.proven.setdefault(_source_key(packet), Proven(0)).until = p.now + p.config.proven_for
+    _prove(p)
     return Reason.PASS_PROVEN
+
+
+def _prove(p: _Passage) -> None:
+    p.state.proven.setdefault(_source_key(p.packet), Proven(0)).until = p.now + p.config.proven_for
 
 
 def _dns(p: _Passage) -> Reason | None:

@@ -137,7 +137,8 @@ class Sockets:
     listening: Mapping[tuple[int, bytes | None, int], bool] = field(default_factory=dict)
     """(family, address, port) of TCP listeners → whether the kernel makes cookies for it."""
     established: frozenset[tuple[bytes, int, bytes, int]] = frozenset()
-    """(remote address, port, local address, port) of TCP sockets that do not listen, time-wait included."""
+    """(remote address, port, local address, port) of connections: the program sees whether they stand
+    (which proves their source), the oracle takes it that all do."""
     udp: frozenset[tuple[int, bytes | None, int]] = frozenset()
 
     def listener(self, family: int, address: bytes, port: int) -> bool | None:
