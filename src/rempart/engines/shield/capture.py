@@ -1,7 +1,7 @@
-"""Captures as pcapng files (draft-ietf-opsawg-pcapng), which Wireshark and tcpdump read. Pure but for the file.
+"""Captures as pcapng files (draft-ietf-opsawg-pcapng), which Wireshark and tcpdump read.
 
-Each packet carries what became of it: the option ``epb_verdict`` with the number that XDP was given, and a comment
-with the reason and the rule.
+Each packet carries what became of it: the option ``epb_verdict`` with the number that XDP was given, and a
+comment with the reason and the rule.
 """
 
 from __future__ import annotations

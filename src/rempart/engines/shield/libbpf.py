@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes as c
 import errno
 import os
+import re
 import weakref
 from collections.abc import Iterator, Mapping
 from enum import IntEnum, StrEnum
@@ -31,8 +32,6 @@ from rempart.engines.shield.refusals import (
 
 SONAME = "libbpf.so.1"
 LOG_SIZE = 1 << 20
-XDP = 6
-"""Program type BPF_PROG_TYPE_XDP."""
 ATTACH_XDP = 37
 BATCH = 1 << 16
 """Entries for each call that reads many."""
@@ -201,18 +200,18 @@ class _BtfInfo(c.Structure):
     ]
 
 
+_NO_HELPER = re.compile(r"(?:unknown func|invalid func|cannot use helper) ([a-z0-9_#]+)")
+"""The verifier's words, of older and newer kernels."""
 _PRINT = c.CFUNCTYPE(c.c_int, c.c_int, c.c_char_p, c.c_void_p)
 
 _SIGNATURES: Mapping[str, tuple[Any, tuple[Any, ...]]] = {
     "libbpf_set_print": (c.c_void_p, (_PRINT,)),
     "libbpf_num_possible_cpus": (c.c_int, ()),
-    "libbpf_probe_bpf_helper": (c.c_int, (c.c_int, c.c_int, c.c_void_p)),
     "libbpf_probe_bpf_map_type": (c.c_int, (c.c_int, c.c_void_p)),
     "bpf_object__open_mem": (c.c_void_p, (c.c_char_p, c.c_size_t, c.c_void_p)),
     "bpf_object__load": (c.c_int, (c.c_void_p,)),
     "bpf_object__close": (None, (c.c_void_p,)),
     "bpf_object__next_map": (c.c_void_p, (c.c_void_p, c.c_void_p)),
-    "bpf_object__next_program": (c.c_void_p, (c.c_void_p, c.c_void_p)),
     "bpf_object__find_program_by_name": (c.c_void_p, (c.c_void_p, c.c_char_p)),
     "bpf_object__btf": (c.c_void_p, (c.c_void_p,)),
     "btf__raw_data": (c.c_void_p, (c.c_void_p, c.POINTER(c.c_uint32))),
@@ -226,15 +225,11 @@ _SIGNATURES: Mapping[str, tuple[Any, tuple[Any, ...]]] = {
     "bpf_map__key_size": (c.c_uint32, (c.c_void_p,)),
     "bpf_map__value_size": (c.c_uint32, (c.c_void_p,)),
     "bpf_map__max_entries": (c.c_uint32, (c.c_void_p,)),
-    "bpf_map__set_max_entries": (c.c_int, (c.c_void_p, c.c_uint32)),
     "bpf_map__map_flags": (c.c_uint32, (c.c_void_p,)),
     "bpf_map__btf_key_type_id": (c.c_uint32, (c.c_void_p,)),
     "bpf_map__btf_value_type_id": (c.c_uint32, (c.c_void_p,)),
     "bpf_map__inner_map": (c.c_void_p, (c.c_void_p,)),
     "bpf_program__fd": (c.c_int, (c.c_void_p,)),
-    "bpf_program__name": (c.c_char_p, (c.c_void_p,)),
-    "bpf_program__insns": (c.c_void_p, (c.c_void_p,)),
-    "bpf_program__insn_cnt": (c.c_size_t, (c.c_void_p,)),
     "bpf_map_create": (c.c_int, (c.c_int, c.c_char_p, c.c_uint32, c.c_uint32, c.c_uint32, c.c_void_p)),
     "bpf_map_lookup_elem": (c.c_int, (c.c_int, c.c_void_p, c.c_void_p)),
     "bpf_map_update_elem": (c.c_int, (c.c_int, c.c_void_p, c.c_void_p, c.c_uint64)),
@@ -697,9 +692,6 @@ class MapDefinition:
         """When the object is loaded it uses ``existing``."""
         _check(library().bpf_map__reuse_fd(self._pointer, existing.fd), f"reuse map {self.name}")
 
-    def resize(self, max_entries: int) -> None:
-        _check(library().bpf_map__set_max_entries(self._pointer, max_entries), f"resize map {self.name}")
-
     def open(self) -> Map:
         """The map, once the object is loaded; it stays when the object is closed."""
         return Map(os.dup(_check(library().bpf_map__fd(self._pointer), f"open map {self.name}")))
@@ -772,7 +764,7 @@ class Object:
             number, log = c.get_errno(), self._log.value.decode(errors="replace")
             if number == errno.EPERM and os.geteuid() != 0:
                 raise no_privileges(f"load {self.name}")
-            missing = self._missing()
+            missing = self._missing(log)
             if missing:
                 raise kernel_too_old(missing)
             if number in (errno.EPERM, errno.EACCES) and not log:
@@ -786,27 +778,11 @@ class Object:
             raise BrokenObject(f"no program {name} in it", ())
         return Program(os.dup(_check(library().bpf_program__fd(pointer), f"open program {name}")))
 
-    def _missing(self) -> tuple[str, ...]:
-        """What the object uses and this kernel has not, found by trying."""
-        lib = library()
-        found = [
-            f"map type {one.shape.type} (map {one.name})"
-            for one in self.maps.values()
-            if lib.libbpf_probe_bpf_map_type(one.shape.type, None) == 0
-        ]
-        for number in sorted(self._helpers()):
-            if lib.libbpf_probe_bpf_helper(XDP, number, None) == 0:
-                found.append(f"helper function {number}")
-        return tuple(found)
-
-    def _helpers(self) -> set[int]:
-        lib, numbers = library(), set[int]()
-        pointer = lib.bpf_object__next_program(self._pointer, None)
-        while pointer:
-            count = lib.bpf_program__insn_cnt(pointer)
-            code = np.frombuffer(c.string_at(lib.bpf_program__insns(pointer), count * 8), np.uint64)
-            # struct bpf_insn: code, registers, offset, immediate; 0x85 with source register 0 calls a helper.
-            calls = code[(code & 0xFF == 0x85) & (code >> 12 & 0xF == 0)]
-            numbers.update(int(one) for one in calls >> 32)
-            pointer = lib.bpf_object__next_program(self._pointer, pointer)
-        return {one for one in numbers if 0 < one < 10_000}
+    def _missing(self, log: str) -> tuple[str, ...]:
+        """What the object uses and this kernel has not: helpers as the verifier names them, types of maps."""
+        types = {one.shape.type for one in self.maps.values()}
+        absent = [one for one in sorted(types) if library().libbpf_probe_bpf_map_type(one, None) == 0]
+        return (
+            *(f"helper {name}" for name in _NO_HELPER.findall(log)),
+            *(f"map type {one}" for one in absent),
+        )

@@ -1,7 +1,7 @@
 """Ring buffers of the kernel (BPF_MAP_TYPE_RINGBUF), read from shared memory with no call for each record.
 
-Documentation/bpf/ringbuf.rst of Linux: a page that the reader writes (how far it has read), a page that the kernel
-writes (how far it has written), and the data twice in a row, so that a record that goes over the end is whole.
+Documentation/bpf/ringbuf.rst of Linux: a page that the reader writes (how far it has read), a page that the
+kernel writes (how far it has written), and the data twice in a row, so that a record over the end is whole.
 There is one reader: who reads takes away.
 """
 
@@ -86,7 +86,7 @@ class Samples:
     rows: Any
     """Array of ``layout.SAMPLE``."""
     frames: Any
-    """Array of bytes, shape (samples, 128 or 1,536); of each row as many as ``captured`` says mean something."""
+    """Array of bytes, shape (samples, 128 or 1,536); of each row ``captured`` mean something."""
 
     def __len__(self) -> int:
         return len(self.rows)
