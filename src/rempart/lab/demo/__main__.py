@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument(
         "--report", type=Path, default=CHECKOUT / "demo-report", help="where the page is written"
     )
+    parser.add_argument("--picture", type=Path, help="an SVG of what was said, written here")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same visits and attack")
     touring = parser.add_argument_group("another demo, which needs no root")
     touring.add_argument("--tour", action="store_true", help="one site on this machine, seven things to see")
@@ -36,7 +37,7 @@ def main() -> int:
         if os.geteuid() != 0 and shutil.which("sudo"):
             again = ["sudo", sys.executable, "-m", "rempart.lab.demo", *sys.argv[1:]]
             return subprocess.run(again, check=False).returncode
-        return story.tell(seed=options.seed, folder=options.report)
+        return story.tell(seed=options.seed, folder=options.report, picture=options.picture)
     except RempartError as error:
         say.print(f"[red]demo:[/] {error}")
         say.print("bin/demo --tour shows what one machine can without namespaces.")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.table import Table
 
+from rempart.lab.attacks.catalogue import ATTACKS
 from rempart.lab.contenders.catalogue import CONTENDERS
 from rempart.lab.drills import figures, report, story
 from rempart.lab.drills.contract import ContenderResult
@@ -19,23 +22,33 @@ from rempart.lab.drills.story_report import page_of
 from rempart.lab.figures import Bar
 from rempart.lab.progress import progress_bar
 
-say = Console(highlight=False)
+say = Console(highlight=False, record=True)
+PICTURE = re.sub(r"@font-face {{.*?}}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+"""rich's drawing of a terminal without the fonts that it would fetch."""
 
 
-def tell(*, seed: int, folder: Path) -> int:
-    """Run the story and show it; 0 when it went as it should. ``folder``: where the page is written."""
-    attack = STORY.waves[0].attack
-    say.print(f"A real forum is attacked ({attack}) for {STORY.attack_s:g} s in each of these phases:\n")
+def tell(*, seed: int, folder: Path, picture: Path | None = None) -> int:
+    """Run the story and show it; 0 when it went as it should. ``folder``: where the page is written;
+    ``picture``: where an SVG of all that was said is."""
+    bots = ATTACKS[STORY.waves[0].attack].defaults
+    say.print(
+        f"{bots.source_count:,} bots ask a real forum for {bots.rate:g} costly pages a second,"
+        f" {STORY.attack_s:g} s in each phase:\n",
+        soft_wrap=True,
+    )
     for phase in Phase:
         say.print(f"  [bold]{phase.value:12}[/] {WORDS[phase]}", soft_wrap=True)
-    say.print()
     began = time.monotonic()
     with progress_bar() as progress:
         told = story.tell(seed=seed, progress=progress)
     outcome = told.outcome
+    say.print()
     say.print(table(outcome))
+    say.print(f"\n{LEGEND}\n", style="dim")
     for words in remarks(outcome):
         say.print(words, soft_wrap=True)
+    if picture is not None:
+        say.save_svg(str(picture), title="bin/demo", code_format=PICTURE, clear=False)
     page = report.write(folder, STORY, outcome, partial(page_of, begins=told.begins))
     say.print(f"\nThe page, with what happened over time: {page}", soft_wrap=True)
     say.print(
@@ -45,7 +58,12 @@ def tell(*, seed: int, folder: Path) -> int:
     return 0 if outcome.result.ok else 1
 
 
-COLUMNS = ("PHASE", "SERVED RIGHT", "WANTED", "", "MEDIAN", "FALSE POSITIVES", "ATTACK", "REACHED IT")
+COLUMNS = ("PHASE", "SERVED", "WANTED", "", "MEDIAN", "HARMED", "ATTACK", "REACHED IT")
+LEGEND = """\
+SERVED      share of what visitors wanted that was served right (WANTED as a share of 1)
+MEDIAN      from wanting something to having it, of what was served
+HARMED      share of visits that were refused something or got nothing
+REACHED IT  attack requests that the forum had to answer"""
 
 
 def table(outcome: Outcome) -> Table:

@@ -93,7 +93,7 @@ STORY = Drill(
     waves=(Wave(attack="http-get-flood"),),
     settle_s=1.0,
     calm_s=2.0,
-    attack_s=8.0,
+    attack_s=7.0,
     after_s=1.0,
     bars=(
         BarWanted(metric=Metric.GOODPUT, at_most=FALLS, contender=Phase.UNPROTECTED),
@@ -132,7 +132,6 @@ def tell(*, seed: int, attack_s: float | None = None, progress: Progress = lambd
         elsewhere = edge_scene(network, plan.edges[1], origin, made(network.folder / "2"))
         second = stack.enter_context(launched(elsewhere))
         ORIGINS[drill.origin].prepare(origin)
-        second.wait_until_up()
         phases = [phase for phase in Phase if phase.value not in left_out]
         seen = list(_phases(phases, drill, network, origin, second, seed, progress))
     results = [measures.judge(one.evidence) for one in seen]
@@ -206,6 +205,7 @@ def _first_operator(scene: EdgeScene, *, exported: Path, crawlers: str) -> Itera
 @contextlib.contextmanager
 def _moved_to(instance: Instance, scene: EdgeScene, *, exported: Path, crawlers: str) -> Iterator[Standing]:
     """Another Rempart, which knows nothing but the exported zone and what the owner tells it."""
+    instance.wait_until_up()
     instance.cli("zone", "import", str(exported))
     _add_site(instance, scene, crawlers)
     yield Standing(authority=authority_of(instance))
