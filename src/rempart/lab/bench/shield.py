@@ -54,13 +54,13 @@ def run(
     """
     if (why := bpf.lacking()) is not None:
         raise EnvironmentLacks("shield", why)
-    progress(f"making {count:,} prefixes of each family")
-    blocked = {version: prefixes(count, v6=version == 6, seed=version) for version in (4, 6)}
-    rows = [_load_row()]
+    rows = [_load_row("before")]
     bars: list[Bar] = []
     with Ground() as ground:
         shield = load()
         try:
+            progress(f"making {count:,} prefixes of each family")
+            blocked = {version: prefixes(count, v6=version == 6, seed=version) for version in (4, 6)}
             progress("loading them")
             took = fill(shield, blocked, {version: allowed(version) for version in (4, 6)})
             for version, spent in took.items():
@@ -88,13 +88,13 @@ def run(
             rows += wire.apart(rounds, seconds)
         finally:
             shield.close()
-    rows.append(_load_row())
+    rows.append(_load_row("after"))
     return BenchReport(bench="shield", rows=tuple(rows), bars=tuple(bars))
 
 
-def _load_row() -> Row:
+def _load_row(when: str) -> Row:
     return Row(
-        name="load average of the machine",
+        name=f"load average of the machine, {when}",
         value=os.getloadavg()[0],
         unit="processes",
         note="others' work too",
