@@ -31,7 +31,22 @@ EPISODE = 2500
 """Packets until the tables change."""
 BUCKETS_READ = 40
 """Worlds after which all buckets are compared, which takes as long as some thousand packets."""
-STEPS = (0, 0, 0, 1, 1000, 100_000, MILLISECOND, MILLISECOND, 10 * MILLISECOND)
+STEPS = (
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    1,
+    1000,
+    100_000,
+    100_000,
+    MILLISECOND,
+    MILLISECOND,
+    10 * MILLISECOND,
+    50 * MILLISECOND,
+)
 
 
 @dataclass(slots=True)

@@ -173,9 +173,11 @@ class Generator:
     def _spoilt(self, frame: bytes) -> bytes:
         random = self.random
         how = random.random()
-        if how < 0.15:
+        if how < 0.12:
             return frame[: int(random.random() * (len(frame) + 1))]
-        if how < 0.20:
+        if how < 0.18:
+            return shortened(frame, int(random.random() * (len(frame) + 1)))
+        if how < 0.22:
             return frame + random.randbytes(int(random.random() * 40))
         data = bytearray(frame)
         if how < 0.65:
@@ -407,6 +409,16 @@ class Generator:
             (b"", b"\x45", b"\x60", b"\x46", b"\x45\0" + pack("!H", 60), b"\x60\0\0\0\0\x20\x06\x40")
         )
         return start + random.randbytes(random.randrange(120))
+
+
+def shortened(frame: bytes, length: int) -> bytes:
+    """A frame cut off whose IP header says so (untagged frames; others are only cut)."""
+    cut = bytearray(frame[:length])
+    if length >= 34 and frame[12:14] == b"\x08\x00":
+        pack_into("!H", cut, 16, length - 14)
+    elif length >= 54 and frame[12:14] == b"\x86\xdd":
+        pack_into("!H", cut, 18, length - 54)
+    return bytes(cut)
 
 
 LISTENED_INSIDE = 80

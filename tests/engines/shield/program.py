@@ -15,49 +15,15 @@ from rempart.engines.shield import layout
 from rempart.engines.shield.libbpf import Map, MapType, Object, _TestRunOptions, library
 from rempart.engines.shield.model.state import State
 from rempart.engines.shield.model.tables import Config, Prefix, Prefixes, RuleSet, Tables
+from rempart.engines.shield.ring import Ring
 
 from .worlds import rule_bytes
 
-OBJECT = Path(layout.__file__).parent / "shield.bpf.o"
+OBJECT = Path(os.environ.get("REMPART_SHIELD_OBJECT", Path(layout.__file__).parent / "shield.bpf.o"))
 PAGE = mmap.PAGESIZE
-BUSY, DISCARDED = 1 << 31, 1 << 30
 _POSITION = Struct("<Q")
-_HEADER = Struct("<II")
 _SAMPLE_SIZE = layout.SAMPLE.itemsize
 _CAPTURED_AT = 16
-LISTS = ("allowed4", "allowed6", "blocked4", "blocked6", "blocked4_hosts", "blocked6_nets")
-
-
-class Ring:
-    """A ring buffer read through memory (Documentation/bpf/ringbuf.rst of Linux)."""
-
-    def __init__(self, ring: Map) -> None:
-        self.size = ring.max_entries
-        self._consumer = mmap.mmap(ring.fd, PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-        self._rest = mmap.mmap(ring.fd, PAGE + 2 * self.size, mmap.MAP_SHARED, mmap.PROT_READ, offset=PAGE)
-        self._at = _POSITION.unpack_from(self._consumer)[0]
-
-    def read(self) -> list[bytes]:
-        """All records since the last time."""
-        end = _POSITION.unpack_from(self._rest)[0]
-        if end == self._at:
-            return []
-        records = []
-        while self._at < end:
-            start = PAGE + self._at % self.size
-            length = _HEADER.unpack_from(self._rest, start)[0]
-            if length & BUSY:
-                raise RuntimeError("a record that is not finished, with nobody writing")
-            size = length & ~DISCARDED
-            if not length & DISCARDED:
-                records.append(self._rest[start + 8 : start + 8 + size])
-            self._at += size + 8 + 7 & ~7
-        _POSITION.pack_into(self._consumer, 0, self._at)
-        return records
-
-    def close(self) -> None:
-        self._consumer.close()
-        self._rest.close()
 
 
 class Answer(NamedTuple):
@@ -93,6 +59,10 @@ class Shield:
         self._run = library().bpf_prog_test_run_opts
         self._options_at = c.byref(self._options)
         self._lost = [0, 0]
+        self._listed: list[tuple[str, bytes]] = []
+        self._rules: RuleSet | None = None
+        self._inner: Map | None = None
+        self._writes = 0
         self._addresses: frozenset[bytes] = frozenset()
         self._services: frozenset[int] = frozenset()
 
@@ -100,6 +70,7 @@ class Shield:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._forget_inner()
         self.samples.close()
         self.captures.close()
         self._clock.close()
@@ -137,16 +108,16 @@ class Shield:
 
     def enter(self, tables: Tables) -> None:
         """Write all tables anew. What was remembered stays, but for the hits of lists."""
-        for name in (*LISTS, "martians4", "martians6"):
-            for key in list(self.maps[name].keys()):
-                self.maps[name].delete(key)
+        for name, key in self._listed:
+            self.maps[name].delete(key)
+        self._listed.clear()
         self._list("allowed4", tables.allowed4)
         self._list("allowed6", tables.allowed6)
         self._list("blocked4", tables.blocked4)
         self._list("blocked6", tables.blocked6)
         for name, prefixes in (("martians4", tables.martians4), ("martians6", tables.martians6)):
             for prefix, value in prefixes.entries.items():
-                self.maps[name].update(_key(prefixes.bits, prefix), pack("<I", value))
+                self._put(name, _key(prefixes.bits, prefix), pack("<I", value))
         for address in self._addresses - tables.addresses:
             self.maps["addresses"].delete(address)
         for address in tables.addresses:
@@ -161,18 +132,36 @@ class Shield:
     def _list(self, name: str, prefixes: Prefixes) -> None:
         for prefix, until in prefixes.entries.items():
             place, key = list_place(name, prefixes.bits, prefix)
-            self.maps[place].update(key, pack("<QQQII", until, 0, 0, 7, prefix.length))
+            self._put(place, key, pack("<QQQII", until, 0, 0, 7, prefix.length))
+
+    def _put(self, name: str, key: bytes, value: bytes) -> None:
+        self.maps[name].update(key, value)
+        self._listed.append((name, key))
 
     def _rule_set(self, rules: RuleSet | None) -> None:
+        """Mostly written over where it stands: at a swap the kernel waits for a grace period."""
+        if rules == self._rules:
+            return
+        self._rules = rules
         if rules is None:
             self.maps["rules"].delete(bytes(4))
+            self._forget_inner()
             return
-        size = layout.RULE_SET.itemsize
-        inner = Map.create(MapType.ARRAY, "rule_set", 4, size, 1)
         head = pack("<IIII", len(rules.rules), 1, rules.needs, rules.qname_labels)
-        inner.update(bytes(4), (head + b"".join(map(rule_bytes, rules.rules))).ljust(size, b"\0"))
-        self.maps["rules"].update(bytes(4), pack("<I", inner.fd))
-        inner.close()
+        value = (head + b"".join(map(rule_bytes, rules.rules))).ljust(layout.RULE_SET.itemsize, b"\0")
+        self._writes += 1
+        if self._inner is not None and self._writes % 16:
+            self._inner.update(bytes(4), value)
+            return
+        self._forget_inner()
+        self._inner = Map.create(MapType.ARRAY, "rule_set", 4, len(value), 1)
+        self._inner.update(bytes(4), value)
+        self.maps["rules"].update(bytes(4), pack("<I", self._inner.fd))
+
+    def _forget_inner(self) -> None:
+        if self._inner is not None:
+            self._inner.close()
+        self._inner = None
 
     def differences(self, state: State, tables: Tables, *, buckets: bool = True) -> list[str]:
         """Where what the program remembers is not what the oracle does. Reading `buckets` takes a while."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ctypes as c
+import errno
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -76,7 +79,8 @@ def _furnished(stack: ExitStack) -> Sockets:
             datagrams = stack.enter_context(socket.socket(FAMILIES[version], socket.SOCK_DGRAM))
             if version == 6:
                 datagrams.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            datagrams.bind((ANY[version] if local is None else str(ip_address(local)), port))
+            where = ANY[version] if local is None else str(ip_address(local)), port
+            _patiently(partial(datagrams.bind, where))
             udp.add((version, local and _table(local), port))
     return Sockets(listening, frozenset(established), frozenset(udp))
 
@@ -90,13 +94,27 @@ def _listener(stack: ExitStack, version: int, address: str, port: int, backlog: 
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if version == 6:
         made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    made.bind((address, port))
+    _patiently(lambda: made.bind((address, port)))
     made.listen(backlog)
     return made
 
 
 def _connect(stack: ExitStack, version: int, source: str, target: socket.socket) -> socket.socket:
     made = stack.enter_context(socket.socket(FAMILIES[version], socket.SOCK_STREAM))
-    made.bind((source, 0))
-    made.connect(target.getsockname()[:2])
+    _patiently(lambda: made.bind((source, 0)))
+    _patiently(lambda: made.connect(target.getsockname()[:2]))
     return made
+
+
+def _patiently(act: Callable[[], object]) -> None:
+    """The kernel makes the routes of IPv6 addresses a moment after it was given them."""
+    end = time.monotonic() + 10
+    while True:
+        try:
+            act()
+        except OSError as error:
+            if error.errno not in (errno.ENETUNREACH, errno.EADDRNOTAVAIL) or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return

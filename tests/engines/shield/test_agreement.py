@@ -6,6 +6,7 @@ a million of those. The seed of a failure is in its text; REMPART_SHIELD_SEED se
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -19,17 +20,40 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rempart.engines.shield.layout import UDP_SERVICES, Meter, Reason, When
+from rempart.engines.shield.layout import (
+    PREFIX_BUCKETS,
+    SOURCE_BUCKETS,
+    UDP_SERVICES,
+    LimitClass,
+    Meter,
+    Reason,
+    When,
+)
 from rempart.engines.shield.model import Tables
-from rempart.engines.shield.model.tables import Flags, Limit
+from rempart.engines.shield.model.hashing import bucket_hashes
+from rempart.engines.shield.model.tables import Flags, Limit, Prefixes
 
 from . import frames as f
 from .agreement import Run, verify
-from .generator import EXTENSIONS, LINUX, NAMES, TCP_OPTIONS
+from .generator import EXTENSIONS, LINUX, NAMES, TCP_OPTIONS, shortened
 from .plain import NOW, TABLES, recorded
 from .program import Shield
 from .sockets import network
-from .worlds import CLIENT4, CLIENT6, DNS, LISTENED, OURS4, OURS6, SOURCES4, SOURCES6, TCP_PORTS, UDP_PORTS
+from .worlds import (
+    CLIENT4,
+    CLIENT6,
+    COLLIDING,
+    DNS,
+    LISTENED,
+    OURS4,
+    OURS6,
+    SOURCES4,
+    SOURCES6,
+    TCP_PORTS,
+    UDP_PORTS,
+    WILD,
+    prefix,
+)
 
 pytestmark = pytest.mark.root
 
@@ -78,6 +102,7 @@ def test_the_recorded_frames_whole_and_cut_at_every_length(run: Run, plain: Tabl
         assert verify(run, plain, one.frame, NOW)[1].reason is one.reason, one.what
         for length in range(14, len(one.frame)):
             verify(run, plain, one.frame[:length], NOW)
+            verify(run, plain, shortened(one.frame, length), NOW)
     assert remembered(run, plain) == []
 
 
@@ -204,6 +229,106 @@ def test_a_cookie_far_into_the_message_is_not_read(run: Run) -> None:
             within = start + size + 28 <= 1024
             expected = Reason.PASS if within else Reason.TX_DNS_TRUNCATED
             assert verify(run, world, frame, NOW)[1].reason is expected, size
+
+
+def test_every_how_manyth_query_over_the_limit_is_sent_to_tcp(run: Run) -> None:
+    config = replace(TABLES.config, dns_slip=3, prefix=(Limit(),) * 3 + (Limit(10, 10),))
+    world = enter(run, replace(TABLES, config=config))
+    query = f.ethernet(f.ip(SOURCES4[6], OURS4[0], 17, f.udp(40000, DNS, f.query(f.name("example.org")))))
+    assert verify(run, world, query, NOW)[1].reason is Reason.PASS
+    reasons = [verify(run, world, query, NOW)[1].reason for _ in range(12)]
+    assert reasons.count(Reason.TX_DNS_TRUNCATED) == 4
+    assert reasons[:9] == reasons[3:]
+    assert verify(run, world, query, NOW + 10)[1].reason is Reason.PASS
+    assert run.shield.differences(run.state, world) == []
+
+
+def test_a_udp_checksum_of_zero_is_sent_as_ones(run: Run) -> None:
+    """RFC 768: 0 says that there is none."""
+    world = enter(run, replace(TABLES, config=replace(TABLES.config, dns_challenge=When.ALWAYS)))
+    for source, ours, at in ((SOURCES4[7], OURS4[0], 40), (SOURCES6[5], OURS6[0], 60)):
+        query = f.ethernet(f.ip(source, ours, 17, f.udp(40000, DNS, f.query(f.name("example.org")))))
+        answer, _ = verify(run, world, query, NOW)
+        # An id that is larger by the checksum makes the sum all ones.
+        identity = int.from_bytes(query[at + 2 : at + 4], "big") + int.from_bytes(
+            answer.frame[at : at + 2], "big"
+        )
+        identity = (identity & 0xFFFF) + (identity >> 16)
+        query = query[: at + 2] + identity.to_bytes(2, "big") + query[at + 4 :]
+        answer, decision = verify(run, world, query, NOW)
+        assert decision.reason is Reason.TX_DNS_TRUNCATED
+        assert answer.frame[at : at + 2] == b"\xff\xff"
+
+
+def test_a_window_of_a_meter_is_100_ms_to_the_nanosecond(run: Run, plain: Tables) -> None:
+    begin = NOW + 10_000_000_000
+    for later in (0, 1, 99_999_999, 100_000_000, 199_999_999, 200_000_001):
+        verify(run, plain, syn(), begin + later)
+        assert remembered(run, plain) == []
+
+
+def test_seeds_that_collide(run: Run) -> None:
+    """The two buckets of a key are the same, or one is another key's, too: who is over, what is charged."""
+    tight = (Limit(10, 10),) * 4
+    moment = NOW + 20_000_000_000
+    for seed in COLLIDING:
+        buckets = collisions(seed)
+        assert buckets, seed
+        for limited in (LimitClass.SYN, LimitClass.UDP, LimitClass.ICMP):
+            for source_limits, prefix_limits in ((tight, (Limit(),) * 4), ((Limit(),) * 4, tight)):
+                config = replace(
+                    TABLES.config, seed=seed ^ limited, source=source_limits, prefix=prefix_limits
+                )
+                world = enter(run, replace(TABLES, config=replace(config, flags=Flags.ON)))
+                moment += 1_000_000_000
+                for source in (*SOURCES4, *reversed(SOURCES4), *SOURCES6, *reversed(SOURCES6)):
+                    ours = OURS4[2] if len(source) == 4 else OURS6[2]
+                    payload = {
+                        LimitClass.SYN: (6, f.tcp(40000, WILD)),
+                        LimitClass.UDP: (17, f.udp(40000, 4433)),
+                        LimitClass.ICMP: (1 if len(source) == 4 else 58, f.icmp(8)),
+                    }[limited]
+                    verify(run, world, f.ethernet(f.ip(source, ours, *payload)), moment)
+    assert run.shield.differences(run.state, world) == []
+
+
+def collisions(seed: int) -> int:
+    """How many buckets of SYNs are more than one source's or prefix's, or one's twice."""
+    found = 0
+    keys = {(int.from_bytes(one[:8], "big"), 4 if len(one) == 4 else 6) for one in (*SOURCES4, *SOURCES6)}
+    prefixes = {(a >> (8 if b == 4 else 16) << (8 if b == 4 else 16), b + 16) for a, b in keys}
+    for those, size in ((keys, SOURCE_BUCKETS), (prefixes, PREFIX_BUCKETS)):
+        taken = [number & (size - 1) for key in those for number in bucket_hashes(seed, LimitClass.SYN, *key)]
+        found += len(taken) - len(set(taken))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("texts", "bits"),
+    [
+        (("::/0", "2001:db8:1::/48", "2001:db8:1:2::/64", "2001:db8:1:2::2/128"), 128),
+        (("0.0.0.0/0", "198.51.100.0/24", "198.51.100.4/30", "198.51.100.4/32"), 32),
+    ],
+)
+def test_the_longest_of_two_maps_decides_even_when_it_has_expired(
+    run: Run, texts: tuple[str, ...], bits: int
+) -> None:
+    """A /64 stands in a table, all others in a trie; a /32 in a table, shorter ones in a trie."""
+    tries = Flags.HAS_BLOCKED4 | Flags.HAS_BLOCKED6
+    tables = Flags.HAS_BLOCKED_HOSTS4 | Flags.HAS_BLOCKED_NETS6
+    for ends in itertools.product((None, 0, NOW), repeat=len(texts)):
+        entries = [(prefix(text), end) for text, end in zip(texts, ends, strict=True) if end is not None]
+        listed = Prefixes.of(bits, entries)
+        for flags in (tries, tables, tries | tables):
+            config = replace(TABLES.config, flags=Flags.ON | flags)
+            if bits == 32:
+                world = replace(TABLES, config=config, blocked4=listed)
+            else:
+                world = replace(TABLES, config=config, blocked6=listed)
+            world = enter(run, world)
+            for source in SOURCES4[:8] if bits == 32 else SOURCES6[:6]:
+                verify(run, world, syn(source), NOW)
+            assert remembered(run, world) == []
 
 
 def test_names_of_every_length_and_shape(run: Run, plain: Tables) -> None:

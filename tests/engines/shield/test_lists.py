@@ -11,6 +11,7 @@ import pytest
 
 from rempart.engines.shield import lists, loader, tables
 from rempart.engines.shield.entries import Batch
+from rempart.engines.shield.keeping import Restored, restore
 from rempart.engines.shield.layout import Flag, Reason, Verdict
 from rempart.engines.shield.lists import PrefixList
 from rempart.engines.shield.loader import Shield
@@ -207,6 +208,30 @@ def test_many_are_taken_off_at_once(blocked: PrefixList) -> None:
     absent = [ip_network("203.0.113.0/24"), ip_network("2001:db8::/64")]
     assert blocked.discard(Batch.of([*prefixes[:500], *absent, *prefixes[500:900]])) == 900
     assert {one.network for one in blocked.entries()} == set(prefixes[900:])
+
+
+def test_what_is_on_disk_comes_back(blocked: PrefixList, tmp_path: Path) -> None:
+    store = ListStore(tmp_path, "blocked")
+    assert restore(blocked, store) == Restored(0, "")
+    store.add(Batch.of([ip_network("198.51.100.0/24"), ip_network("2001:db8::/64")], tag=5))
+    store.add(Batch.of([ip_network("203.0.113.0/24")], until=time.time_ns() - TICK))
+    assert restore(blocked, store) == Restored(2, "")
+    assert {(str(one.network), one.tag) for one in blocked.entries()} == {
+        ("198.51.100.0/24", 5),
+        ("2001:db8::/64", 5),
+    }
+
+
+def test_a_damaged_list_is_told_and_the_shield_goes_on_without(blocked: PrefixList, tmp_path: Path) -> None:
+    store = ListStore(tmp_path, "blocked")
+    store.add(Batch.of([ip_network("198.51.100.0/24")]))
+    store.compact(0)
+    store.list_path.write_bytes(store.list_path.read_bytes()[:-1])
+    restored = restore(blocked, store)
+    assert restored.entries == 0
+    assert "damaged" in restored.fault
+    assert "it was moved to" in restored.fault
+    assert restore(blocked, store) == Restored(0, "")
 
 
 @pytest.mark.slow

@@ -305,6 +305,50 @@ def test_a_loader_that_is_killed_under_traffic_leaves_protection_and_the_next_ta
     assert lists.blocked(loader.adopt(pins)).size() == 1
 
 
+CHANGING = """
+import sys
+from pathlib import Path
+from rempart.engines.shield import loader
+print("begun", flush=True)
+while True:
+    for path in sys.argv[2:]:
+        loader.load(Path(path).read_bytes(), Path(sys.argv[1])).close()
+"""
+
+
+@pytest.mark.slow
+def test_a_loader_that_is_killed_while_it_changes_the_program_leaves_protection(
+    wire: Wire, pins: Path, tmp_path: Path
+) -> None:
+    """Of two programs whose lists have other sizes, wherever it is killed."""
+    larger = binary(SHIELD, ("#define BLOCKED_HOSTS 2000000", "#define BLOCKED_HOSTS 3000000"))
+    paths = [tmp_path / "one.o", tmp_path / "two.o"]
+    for path, data in zip(paths, (loader.compiled(), larger), strict=True):
+        path.write_bytes(data)
+    started(pins).close()
+    wire.inside(lambda: loader.adopt(pins).attach("guarded0"))
+    with wire.sender() as sender, wire.listener() as listener:
+        for turn in range(12):
+            process = subprocess.Popen(
+                wire.command(sys.executable, "-c", CHANGING, str(pins), *map(str, paths)),
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            assert process.stdout is not None
+            assert process.stdout.readline()
+            time.sleep(0.03 * turn)
+            process.kill()
+            process.wait()
+            process.stdout.close()
+            sender.send(frame(BLOCKED))
+            assert lists.blocked(loader.adopt(pins)).covering(BLOCKED)
+        shield = loader.load(loader.compiled(), pins)
+        assert wire.inside(lambda: shield.attach("guarded0")).adopted
+        assert lists.blocked(shield).covering(BLOCKED)
+        sender.send(frame(OTHER))
+        assert _received(listener, 1) == [frame(OTHER)]
+
+
 def _add_link(namespace: str, name: str, peer: str) -> None:
     subprocess.run(
         ["ip", "-n", namespace, "link", "add", name, "type", "veth", "peer", "name", peer], check=True

@@ -173,6 +173,40 @@ def test_two_writers_lose_nothing(tmp_path: Path) -> None:
     assert set(contents(ListStore(tmp_path, "blocked").load())) == expected
 
 
+KILLED = """
+import sys
+from ipaddress import ip_network
+from pathlib import Path
+from rempart.engines.shield import store
+from rempart.engines.shield.entries import Batch
+store.JOURNAL_MAX = 7
+found = store.ListStore(Path(sys.argv[1]), "blocked")
+for index in range(int(sys.argv[2]), 1_000_000):
+    found.add(Batch.of([ip_network(index << 8)]))
+    print(index, flush=True)
+"""
+
+
+def test_what_was_acknowledged_is_there_when_the_writer_was_killed(tmp_path: Path) -> None:
+    found = ListStore(tmp_path, "blocked")
+    begin = 1
+    for turn in range(8):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(tmp_path), str(begin)], stdout=subprocess.PIPE, text=True
+        )
+        assert writer.stdout is not None
+        for _ in range(5 + 3 * turn):
+            begin = int(writer.stdout.readline()) + 1
+        writer.kill()
+        begin = max([begin, *(int(one) + 1 for one in writer.stdout.read().split())])
+        writer.stdout.close()
+        writer.wait()
+        there = set(contents(found.load()))
+        assert {ip_network(index << 8) for index in range(1, begin)} <= there
+        assert len(there) <= begin
+        begin = len(there) + 1
+
+
 def test_a_writer_that_does_not_end_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "LOCK_SECONDS", 0.01)
     found = filled(tmp_path)

@@ -189,17 +189,6 @@ class _LinkInfo(c.Structure):
     ]
 
 
-class _BtfInfo(c.Structure):
-    _fields_ = [
-        ("btf", c.c_uint64),
-        ("btf_size", c.c_uint32),
-        ("id", c.c_uint32),
-        ("name", c.c_uint64),
-        ("name_len", c.c_uint32),
-        ("kernel_btf", c.c_uint32),
-    ]
-
-
 _NO_HELPER = re.compile(r"(?:unknown func|invalid func|cannot use helper) ([a-z0-9_#]+)")
 """The verifier's words, of older and newer kernels."""
 _PRINT = c.CFUNCTYPE(c.c_int, c.c_int, c.c_char_p, c.c_void_p)
@@ -243,7 +232,6 @@ _SIGNATURES: Mapping[str, tuple[Any, tuple[Any, ...]]] = {
     ),
     "bpf_map_get_fd_by_id": (c.c_int, (c.c_uint32,)),
     "bpf_prog_get_fd_by_id": (c.c_int, (c.c_uint32,)),
-    "bpf_btf_get_fd_by_id": (c.c_int, (c.c_uint32,)),
     "bpf_obj_pin": (c.c_int, (c.c_int, c.c_char_p)),
     "bpf_obj_get": (c.c_int, (c.c_char_p,)),
     "bpf_obj_get_info_by_fd": (c.c_int, (c.c_int, c.c_void_p, c.c_void_p)),
@@ -361,7 +349,6 @@ class Map(Descriptor):
         self.value_size: int = info.value_size
         self.max_entries: int = info.max_entries
         self.flags: int = info.map_flags
-        self._btf = (info.btf_id, info.btf_key_type_id, info.btf_value_type_id)
         # Per-CPU values are padded to eight bytes each (Documentation/bpf/map_array.rst of Linux).
         self.stride = -(-self.value_size // 8) * 8
         self._held = self.stride * possible_cpus() if self.type.per_cpu else self.value_size
@@ -373,6 +360,7 @@ class Map(Descriptor):
 
     @classmethod
     def by_id(cls, number: int) -> Self:
+        """Needs CAP_SYS_ADMIN, which the shield's own user has not."""
         return cls(_check(library().bpf_map_get_fd_by_id(number), f"open map {number}"))
 
     @classmethod
@@ -389,20 +377,6 @@ class Map(Descriptor):
     @property
     def shape(self) -> Shape:
         return Shape(self.type, self.key_size, self.value_size, self.max_entries, self.flags)
-
-    @property
-    def btf(self) -> tuple[bytes, int, int] | None:
-        """Type information, and the ids of key and value in it; None when the map was made without."""
-        number, key, value = self._btf
-        if not number:
-            return None
-        with Descriptor(_check(library().bpf_btf_get_fd_by_id(number), f"open BTF {number}")) as blob:
-            info = _BtfInfo()
-            _info(blob.fd, info)
-            raw = c.create_string_buffer(info.btf_size)
-            info = _BtfInfo(btf=c.addressof(raw), btf_size=len(raw))
-            _info(blob.fd, info)
-        return raw.raw, key, value
 
     def lookup(self, key: bytes) -> bytes | None:
         """The value, of all CPUs for per-CPU maps; None when there is none.
@@ -590,15 +564,6 @@ class Program(Descriptor):
     @classmethod
     def by_id(cls, number: int) -> Self:
         return cls(_check(library().bpf_prog_get_fd_by_id(number), f"open program {number}"))
-
-    def map_ids(self) -> tuple[int, ...]:
-        """The ids of the maps it uses."""
-        info = _ProgramInfo()
-        _info(self.fd, info)
-        numbers = (c.c_uint32 * info.nr_map_ids)()
-        info = _ProgramInfo(nr_map_ids=len(numbers), map_ids=c.addressof(numbers))
-        _info(self.fd, info)
-        return tuple(numbers)
 
     def run(self, packet: bytes, repeat: int = 1) -> Run:
         """Run it over a frame of at least 14 bytes, as if that came in. Maps are changed as by a real one."""

@@ -6,7 +6,8 @@ it: a packet is never judged by nothing because a process was killed. What is in
     NAME            each map, by its name in the program
     program         what is attached
     link-INTERFACE  its hold on an interface
-    loader          of which object all this is
+    rule_set        what is inside of the map ``rules``
+    loader          of which object all this is, and of which layout each map
     next-…          of a change that was not carried through; removed by the next loader
 """
 
@@ -16,6 +17,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import json
 import os
 import re
 import socket
@@ -27,13 +29,26 @@ from typing import NamedTuple
 
 from rempart.engines.shield import bpffs
 from rempart.engines.shield.btf import Types
-from rempart.engines.shield.libbpf import Link, Map, MapDefinition, MapType, Mode, Object, Program, attached
+from rempart.engines.shield.libbpf import (
+    Descriptor,
+    Link,
+    Map,
+    MapDefinition,
+    MapType,
+    Mode,
+    Object,
+    Program,
+    attached,
+)
 from rempart.engines.shield.refusals import BpfFailed, BrokenObject
 from rempart.model.errors import Conflict, EnvironmentLacks, NotFound
 
 PROGRAM = "shield"
 LOCK_SECONDS = 10.0
+RULE_SET, RULE_SET_COMING = "rule_set", "rule_set_coming"
+"""The set inside of the map ``rules``, by a name of its own: see ``rules``."""
 _STAMP, _NEXT, _LINK = "loader", "next-", "link-"
+_NO_MAPS = frozenset({"program", _STAMP, RULE_SET, RULE_SET_COMING})
 OBJECT = Path(__file__).with_name("shield.bpf.o")
 _DRIVER_CANNOT = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOMEM, errno.ERANGE, 524})
 """What drivers answer when they have no XDP, or not with this MTU or this many queues."""
@@ -72,6 +87,8 @@ class Shield:
         self.program = program
         self.maps = maps
         self.loaded = loaded
+        self.rule_set: Map | None = None
+        """The set inside of the map ``rules``, when this process has made it."""
         self._links: dict[str, Link] = {}
 
     @contextlib.contextmanager
@@ -105,7 +122,7 @@ class Shield:
             self._release(interface, found)
         link, used, words = self._hold(interface, ifindex, mode)
         if self.folder is not None:
-            link.pin(self.folder / _link_name(interface))
+            pin(self.folder, link, _link_name(interface))
         self._links[interface] = link
         return Attachment(interface, ifindex, used, False, words)
 
@@ -202,16 +219,16 @@ def load(data: bytes, folder: Path | None, constants: Mapping[str, int] | None =
     """
     constants = constants or {}
     if folder is None:
-        return _load(data, None, constants, b"")
+        return _load(data, None, constants, "")
     bpffs.prepare(folder)
-    stamp = hashlib.sha256(data + repr(sorted(constants.items())).encode()).digest()
+    digest = hashlib.sha256(data + repr(sorted(constants.items())).encode()).hexdigest()
     with hold(folder):
         for one in folder.glob(f"{_NEXT}*"):
             one.unlink()
-        if (_stamp(folder) or b"").startswith(stamp):
+        if _read_stamp(folder).object == digest:
             with contextlib.suppress(FileNotFoundError):
                 return _adopt(folder)
-        return _load(data, folder, constants, stamp)
+        return _load(data, folder, constants, digest)
 
 
 def compiled() -> bytes:
@@ -297,78 +314,104 @@ def _adopt(folder: Path) -> Shield:
     names = sorted(
         one.name
         for one in folder.iterdir()
-        if one.name not in ("program", _STAMP) and not one.name.startswith((_LINK, _NEXT))
+        if one.name not in _NO_MAPS and not one.name.startswith((_LINK, _NEXT))
     )
     maps = {name: Map.pinned(folder / name) for name in names}
     return Shield(folder, program, maps, Loaded(True, tuple(names), ()))
 
 
-def _load(data: bytes, folder: Path | None, constants: Mapping[str, int], stamp: bytes) -> Shield:
+def _load(data: bytes, folder: Path | None, constants: Mapping[str, int], digest: str) -> Shield:
+    stamp = _read_stamp(folder)
     with Object(data, PROGRAM) as found:
         types = Types(found.btf)
         _set_constants(found, types, constants)
         definitions = {name: one for name, one in found.maps.items() if not one.internal}
+        contents = {name: _contents(one, types) for name, one in definitions.items()}
         before = _pinned_maps(folder, definitions)
-        inner = _inner_layout(definitions, types)
-        is_inner_same = inner == (_stamp(folder) or b"")[len(stamp) :]
-        kept = {
-            name: one
-            for name, one in before.items()
-            if definitions[name].shape == one.shape
-            and _same_contents(definitions[name], types, one)
-            and (definitions[name].inner is None or is_inner_same)
-        }
+        fitting = {name for name in before if stamp.contents.get(name) == contents[name]}
+        kept = {name: before[name] for name in fitting if definitions[name].shape == before[name].shape}
         for name, one in kept.items():
             definitions[name].reuse(one)
         found.load()
         maps = {name: kept.get(name) or one.open() for name, one in definitions.items()}
         program = found.program(PROGRAM)
         # Unpinned, for measurements and tests: the program's own variables.
-        extra = (
-            {name: one.open() for name, one in found.maps.items() if one.internal} if folder is None else {}
-        )
-    changed = sorted(set(before) - set(kept))
+        internal = {name: one for name, one in found.maps.items() if one.internal and folder is None}
+        extra = {name: one.open() for name, one in internal.items()}
     notes = tuple(
-        _migrate(name, before[name], maps[name], types, definitions[name])
-        for name in changed
+        _migrate(name, before[name], maps[name], name in fitting)
+        for name in sorted(set(before) - set(kept))
         if before[name].next_key(None) is not None
     )
     if folder is not None:
-        _put_in_place(
-            folder, program, {name: one for name, one in maps.items() if name not in kept}, stamp + inner
-        )
-        for path in folder.iterdir():
-            if path.name not in (*maps, "program", _STAMP) and not path.name.startswith(_LINK):
-                path.unlink()
+        # Until all is in place, only of these is it known which layout is pinned.
+        _write_stamp(folder, Stamp("", {name: contents[name] for name in fitting}))
+        _put_in_place(folder, program, maps, set(kept))
+        _write_stamp(folder, Stamp(digest, contents))
     return Shield(folder, program, {**maps, **extra}, Loaded(False, tuple(sorted(kept)), notes))
 
 
-def _put_in_place(folder: Path, program: Program, maps: Mapping[str, Map], stamp: bytes) -> None:
+def _put_in_place(folder: Path, program: Program, maps: Mapping[str, Map], kept: set[str]) -> None:
     """Whenever this is cut off, what is pinned is a shield that works, and the next loader begins anew."""
-    (folder / _STAMP).unlink(missing_ok=True)
-    for name, one in maps.items():
-        one.pin(folder / f"{_NEXT}{name}")
-    program.pin(folder / f"{_NEXT}program")
+    fresh = {name: one for name, one in maps.items() if name not in kept}
+    for name, one in {**fresh, "program": program}.items():
+        pin(folder, one, f"{_NEXT}{name}")
     for path in folder.glob(f"{_LINK}*"):
         with Link.pinned(path) as link:
             if link.ifindex:
                 link.update(program)
-    for name in (*maps, "program"):
+    for name in (*fresh, "program"):
         (folder / f"{_NEXT}{name}").rename(folder / name)
-    with Map.create(MapType.ARRAY, "loader", 4, len(stamp), 1) as mark:
-        mark.update(bytes(4), stamp)
-        mark.pin(folder / _STAMP)
+    stays = {*maps, "program", _STAMP, *((RULE_SET, RULE_SET_COMING) if "rules" in kept else ())}
+    for path in folder.iterdir():
+        if path.name not in stays and not path.name.startswith(_LINK):
+            path.unlink()
 
 
-def _stamp(folder: Path | None) -> bytes | None:
-    """SHA-256 of the object, and of the layout of maps inside of maps, which the kernel does not tell."""
-    if folder is None:
-        return None
-    try:
-        with Map.pinned(folder / _STAMP) as mark:
-            return mark.lookup(bytes(4))
-    except FileNotFoundError:
-        return None
+def pin(folder: Path, descriptor: Descriptor, name: str) -> None:
+    """Pin for the folder's owner, whoever we are."""
+    path = folder / name
+    path.unlink(missing_ok=True)
+    descriptor.pin(path)
+    owner = folder.stat()
+    if os.geteuid() != owner.st_uid:
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+class Stamp(NamedTuple):
+    """Of which object all this is (SHA-256), and of which layout what is in each map.
+
+    The kernel tells the latter to CAP_SYS_ADMIN alone.
+    """
+
+    object: str
+    contents: Mapping[str, str]
+
+
+def _read_stamp(folder: Path | None) -> Stamp:
+    if folder is not None:
+        with contextlib.suppress(FileNotFoundError, ValueError), Map.pinned(folder / _STAMP) as mark:
+            raw = json.loads((mark.lookup(bytes(4)) or b"").rstrip(b"\0"))
+            return Stamp(raw["object"], raw["contents"])
+    return Stamp("", {})
+
+
+def _write_stamp(folder: Path, stamp: Stamp) -> None:
+    raw = json.dumps(stamp._asdict()).encode()
+    with Map.create(MapType.ARRAY, _STAMP, 4, len(raw), 1) as mark:
+        mark.update(bytes(4), raw)
+        pin(folder, mark, f"{_NEXT}{_STAMP}")
+    (folder / f"{_NEXT}{_STAMP}").rename(folder / _STAMP)
+
+
+def _contents(definition: MapDefinition, types: Types) -> str:
+    """A digest of what lies where in a map's keys and values, and in maps inside of it."""
+    inner = definition.inner
+    described = [types.description(one) if one else "" for one in definition.btf_ids]
+    inside = (inner.shape, _contents(inner, types)) if inner is not None else ()
+    shape = definition.shape
+    text = repr((shape.type, shape.key_size, shape.value_size, described, inside))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _set_constants(found: Object, types: Types, constants: Mapping[str, int]) -> None:
@@ -391,31 +434,8 @@ def _pinned_maps(folder: Path | None, definitions: Mapping[str, MapDefinition]) 
     return found
 
 
-def _inner_layout(definitions: Mapping[str, MapDefinition], types: Types) -> bytes:
-    inside = [
-        (name, one.inner.shape, *map(types.description, one.inner.btf_ids))
-        for name, one in sorted(definitions.items())
-        if one.inner is not None
-    ]
-    return hashlib.sha256(repr(inside).encode()).digest()
-
-
-def _same_contents(definition: MapDefinition, types: Types, existing: Map) -> bool:
-    if (definition.shape.key_size, definition.shape.value_size) != (existing.key_size, existing.value_size):
-        return False
-    theirs = existing.btf
-    if theirs is None or not all(definition.btf_ids):
-        return True
-    old = Types(theirs[0])
-    return all(
-        types.description(new) == old.description(number)
-        for new, number in zip(definition.btf_ids, theirs[1:], strict=True)
-    )
-
-
-def _migrate(name: str, old: Map, new: Map, types: Types, definition: MapDefinition) -> str:
-    movable = old.type == new.type and old.type not in (MapType.RINGBUF, MapType.ARRAY_OF_MAPS)
-    if not movable or not _same_contents(definition, types, old):
+def _migrate(name: str, old: Map, new: Map, is_fitting: bool) -> str:
+    if not is_fitting or old.type in (MapType.RINGBUF, MapType.ARRAY_OF_MAPS):
         return f"{name}: its layout has changed, it begins empty"
     moved = lost = 0
     if new.type.per_cpu or new.type == MapType.ARRAY:
