@@ -244,6 +244,7 @@ def test_a_filter_that_lets_a_flood_through_has_no_figure_and_meets_no_bar(
 @pytest.mark.root
 def test_what_nft_does_not_take_is_lacking_with_its_words(ground: Ground) -> None:
     refused = Nftables(ground, Hook.RAW, ("not-an-address",))
+    assert refused.loading_s is None
     assert refused.lacks(Decision.BLOCKED)
     assert refused.lacks(Decision.NOT_SERVED) is None
 
@@ -276,6 +277,11 @@ def test_the_whole_benchmark_says_everything_in_the_form_that_scripts_rely_on() 
     assert measured["a bystander's pings answered: shield"] is not None
     assert measured[f"{Decision.BLOCKED}, two cores, CPU of the filter's core: {SHIELD}"] > 0
     assert measured["memory of the block list, both families"] > 0
+    assert all(measured[f"{FEW} prefixes of IPv4 into a set: {name}"] > 0 for name in NFTABLES)
+    assert [row["name"] for row in said["rows"] if row["value"] is None] == [
+        f"{Decision.SYN_COOKIE}, {what}: {NFTABLES[0]}"
+        for what in ("CPU", "CPU with the wire", "CPU, raw", "CPU of the whole machine", "sent on one core")
+    ]
     assert len(said["bars"]) == 15
     assert not [name for name in socket.if_nameindex() if name[1].startswith("edge-")]
 

@@ -77,6 +77,7 @@ def run(
             rows += costs
             bars += cost_bars
             wire = Wire(ground, shield, blocked[4], progress)
+            rows += wire.loading_rows(count)
             found = {decision: wire.costs(decision, rounds, seconds) for decision in Decision}
             for decision, samples in found.items():
                 rows += cost_rows(decision, Way.LIVE, samples)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
@@ -77,13 +78,18 @@ class Nftables:
         self._ground = ground
         self._rulesets: dict[Decision, Ruleset] = {}
         self._lacking: dict[Decision, str] = {}
+        self.loading_s: float | None = None
+        """What its block list took; None when it could not be loaded."""
         for decision in Decision:
             made = ruleset(decision, hook, ground.interface, blocked)
             if made is None:
                 self._lacking[decision] = f"{hook} has no statement for it"
                 continue
             self._rulesets[decision] = made
+            began = time.perf_counter()
             words = self._nft(made.made)
+            if decision is Decision.BLOCKED and words is None:
+                self.loading_s = time.perf_counter() - began
             # Tried at once: a module that is missing shows when the rules are set.
             words = words or self._nft(made.on) or self._nft(made.off)
             if words:

@@ -74,18 +74,7 @@ def apart_rows(
 def cost_rows(decision: Decision, way: Way, found: dict[str, Samples]) -> list[Row]:
     """What one decision cost each contender."""
     if way is Way.SOCKET:
-        raw = {name: samples.raw for name, samples in found.items()}
-        return [
-            _row(
-                f"{decision}, sent by a socket, CPU, raw: {name}",
-                samples,
-                samples.raw,
-                UNIT,
-                _ratios(name, raw),
-            )
-            for name, samples in found.items()
-            if name != ALONE
-        ]
+        return _socket_rows(decision, found)
     rows = []
     deciding = {name: samples for name, samples in found.items() if name not in (KERNEL, SINK)}
     beyond = {name: samples.beyond for name, samples in deciding.items()}
@@ -118,6 +107,20 @@ def cost_rows(decision: Decision, way: Way, found: dict[str, Samples]) -> list[R
             )
             done = f"{100 * median(samples.absorbed):.1f} % {decision.ended}" if samples.absorbed else ""
             rows.append(row.model_copy(update={"note": row.note or done}))
+    return rows
+
+
+def _socket_rows(decision: Decision, found: dict[str, Samples]) -> list[Row]:
+    rows = []
+    beyond = {name: samples.beyond for name, samples in found.items() if name not in (KERNEL, SINK)}
+    for name, samples in found.items():
+        if name not in (ALONE, SINK):
+            what = f"{decision}, sent by a socket, CPU: {name}"
+            rows.append(_row(what, samples, samples.beyond, UNIT, _ratios(name, beyond)))
+    for name, samples in found.items():
+        if name != ALONE:
+            what = f"{decision}, sent by a socket, CPU, raw: {name}"
+            rows.append(_row(what, samples, samples.raw, UNIT, {}))
     return rows
 
 

@@ -96,6 +96,19 @@ class Wire:
             one: ground.keep(flood(one, blocked, ground.hardware, 1), one.name) for one in Decision
         }
 
+    def loading_rows(self, count: int) -> list[Row]:
+        """What nftables took to load the block list, its text read included."""
+        return [
+            Row(
+                name=f"{count:,} prefixes of IPv4 into a set: {one.name}",
+                value=one.loading_s,
+                unit="s",
+                note=one.lacks(Decision.BLOCKED) or "",
+            )
+            for one in self.contenders
+            if isinstance(one, Nftables)
+        ]
+
     def costs(
         self, decision: Decision, rounds: int, seconds: float, way: Way = Way.LIVE
     ) -> dict[str, Samples]:
