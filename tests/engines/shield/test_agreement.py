@@ -14,7 +14,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
+from socket import AF_INET, AF_INET6, socket
 
 import pytest
 from hypothesis import given, settings
@@ -31,7 +33,7 @@ from rempart.engines.shield.layout import (
 )
 from rempart.engines.shield.model import Tables
 from rempart.engines.shield.model.hashing import bucket_hashes
-from rempart.engines.shield.model.tables import Flags, Limit, Prefixes
+from rempart.engines.shield.model.tables import MAPPED, Flags, Limit, Prefixes
 
 from . import frames as f
 from .agreement import Run, verify
@@ -163,6 +165,12 @@ def test_a_cookie_comes_back_and_proves_its_source(run: Run) -> None:
             )
         ack = f.tcp(40000, LISTENED, 16, sequence=1001, acknowledgement=(cookie + 1) & 0xFFFFFFFF)
         assert verify(run, world, f.ethernet(f.ip(source, ours, 6, ack)), NOW)[1].reason is Reason.PASS_PROVEN
+        behind = (
+            f.ipv4(source, ours, 6, ack, options=f.NOP)
+            if len(source) == 4
+            else f.ipv6(source, ours, 6, ack, extensions=(EXTENSIONS[2],))
+        )
+        assert verify(run, world, f.ethernet(behind, tags=(0x8100,)), NOW)[1].reason is Reason.PASS_PROVEN
         reasons = [verify(run, world, asked, NOW)[1].reason for _ in range(3)]
         assert reasons == [Reason.TX_SYN_COOKIE, Reason.TX_SYN_COOKIE, Reason.DROP_SOURCE_SYN]
         assert verify(run, world, query, NOW + 999_999)[1].reason is Reason.PASS
@@ -183,6 +191,48 @@ def test_what_the_kernel_has_no_cookie_for_is_its_own(run: Run, plain: Tables) -
     assert [record[19] for record in answer.samples] == [Reason.PASS_SYN_QUEUE]
     run.state.counters[Reason.PASS_SYN_QUEUE].add(syn())
     run.state.meters[Meter.SYN].count(NOW, TABLES.config.syn_threshold, TABLES.config.hold)
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_connection_that_has_just_ended_is_still_ours(run: Run, version: int) -> None:
+    """TIME-WAIT: its last ACK may have to be said again. Nobody listens on its port any more."""
+    family, ours, client = (AF_INET, OURS4[0], CLIENT4) if version == 4 else (AF_INET6, OURS6[0], CLIENT6)
+    with socket(family) as listener, socket(family) as outer:
+        listener.bind((str(ip_address(ours)), 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        outer.bind((str(ip_address(client)), 0))
+        outer.connect(listener.getsockname()[:2])
+        remote = outer.getsockname()[1]
+        inner, _ = listener.accept()
+        inner.close()
+        assert outer.recv(1) == b""
+    mapped = b"" if version == 6 else MAPPED
+    flow = (mapped + client, remote, mapped + ours, port)
+    sockets = replace(run.sockets, established=run.sockets.established | {flow})
+    world = replace(enter(run, TABLES), sockets=sockets)
+    for flags in (16, 17, 4, 2):
+        expected = Reason.DROP_NOT_SERVED if flags == 2 else Reason.PASS_REPLY
+        for source_port, reason in ((remote, expected), (remote ^ 1, Reason.DROP_NOT_SERVED)):
+            frame = f.ethernet(f.ip(client, ours, 6, f.tcp(source_port, port, flags)))
+            assert verify(run, world, frame, NOW)[1].reason is reason
+    served = replace(world, services={**world.services, port: 1})
+    run.shield.enter(served)
+    for flags in (2, 16, 17, 4, 18):
+        segment = f.tcp(remote, port, flags)
+        assert verify(run, served, f.ethernet(f.ip(client, ours, 6, segment)), NOW)[1].reason is Reason.PASS
+    assert remembered(run, served) == []
+
+
+def test_a_capture_is_longer_than_a_sample_and_ends_too(run: Run) -> None:
+    config = replace(TABLES.config, flags=TABLES.config.flags | Flags.CAPTURING, capture_mask=0)
+    world = enter(run, replace(TABLES, config=config))
+    for size in (0, 72, 73, 100, 1400, 1480, 1481, 1482, 1483, 1484, 2000, 3000):
+        segment = f.tcp(40000, 22, payload=bytes(range(256)) * (size // 256) + bytes(size % 256))
+        answer, _ = verify(run, world, f.ethernet(f.ip(CLIENT4, OURS4[0], 6, segment)), NOW)
+        assert [len(one) - 88 for one in (*answer.samples, *answer.captures)] == [
+            min(14 + 20 + 20 + size, most) for most in (128, 1536)
+        ]
 
 
 def test_a_valid_dns_cookie_exempts_to_the_second(run: Run) -> None:
