@@ -32,6 +32,8 @@ from rempart.lab.network.inside import inside
 from rempart.model.errors import EnvironmentLacks
 
 PREFIXES = 1_000_000
+BYSTANDER_S = 3.0
+"""How long a bystander asks: 150 pings, of which one may be lost."""
 LOAD_BAR = 2.0
 """Seconds that a million prefixes may take to be on the list."""
 
@@ -46,9 +48,10 @@ def run(
     *,
     count: int = PREFIXES,
     repeat: int = shield_costs.REPEAT,
+    bystander: float = BYSTANDER_S,
 ) -> BenchReport:
     """Measure; ``rounds`` of everything, ``seconds`` for each flood and contender. ``count``: prefixes of the
-    block list of each family; ``repeat``: packets of one test run.
+    block list of each family; ``repeat``: packets of one test run; ``bystander``: seconds that one asks beside a flood.
 
     Raises EnvironmentLacks without root, namespaces, BPF or the compiled program.
     """
@@ -83,7 +86,7 @@ def run(
                 rows += cost_rows(decision, Way.LIVE, samples)
             by_socket = wire.costs(Decision.BLOCKED, rounds, seconds, Way.SOCKET)
             rows += cost_rows(Decision.BLOCKED, Way.SOCKET, by_socket)
-            asides = wire.asides(max(seconds, 1.0))
+            asides = wire.asides(bystander)
             rows += aside_rows(asides)
             bars += shield_figures.bars(found, asides)
             rows += wire.apart(rounds, seconds)

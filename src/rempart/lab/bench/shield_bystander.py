@@ -18,7 +18,7 @@ from contextlib import suppress
 from rempart.model.base import Value
 
 PING_EVERY_S, FETCH_EVERY_S = 0.02, 0.1
-PATIENCE_S = 0.5
+PATIENCE_S = 1.0
 """After which an answer no longer counts."""
 
 

@@ -51,7 +51,7 @@ STARTING_S = 60.0
 """What a process of ours may take besides its time."""
 SETTLING_S = 0.05
 LASTING_S = 3.0
-"""How much longer than a bystander a flood beside it lasts: what waits for an answer waits half a second."""
+"""How much longer than a bystander a flood beside it lasts: what waits for an answer waits a second."""
 BEGUN = 20_000
 """Packets after which a flood has begun, and that must still come after a bystander has ended."""
 SYSCTLS = {
