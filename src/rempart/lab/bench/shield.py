@@ -32,6 +32,8 @@ from rempart.lab.network.inside import inside
 from rempart.model.errors import EnvironmentLacks
 
 PREFIXES = 1_000_000
+BYSTANDER_S = 3.0
+"""How long a bystander asks: 150 pings, of which one may be lost."""
 LOAD_BAR = 2.0
 """Seconds that a million prefixes may take to be on the list."""
 
@@ -46,27 +48,29 @@ def run(
     *,
     count: int = PREFIXES,
     repeat: int = shield_costs.REPEAT,
+    bystander: float = BYSTANDER_S,
 ) -> BenchReport:
     """Measure; ``rounds`` of everything, ``seconds`` for each flood and contender. ``count``: prefixes of the
-    block list of each family; ``repeat``: packets of one test run.
+    block list of each family; ``repeat``: packets of one test run; ``bystander``: seconds that one asks beside a flood.
 
     Raises EnvironmentLacks without root, namespaces, BPF or the compiled program.
     """
     if (why := bpf.lacking()) is not None:
         raise EnvironmentLacks("shield", why)
-    progress(f"making {count:,} prefixes of each family")
-    blocked = {version: prefixes(count, v6=version == 6, seed=version) for version in (4, 6)}
-    rows = [_load_row()]
+    rows = [_load_row("before")]
     bars: list[Bar] = []
     with Ground() as ground:
         shield = load()
         try:
+            progress(f"making {count:,} prefixes of each family")
+            blocked = {version: prefixes(count, v6=version == 6, seed=version) for version in (4, 6)}
             progress("loading them")
             took = fill(shield, blocked, {version: allowed(version) for version in (4, 6)})
             for version, spent in took.items():
                 name = f"{count:,} prefixes of IPv{version} onto the block list"
-                rows.append(Row(name=name, value=spent, unit="s"))
-                bars.append(at_most(f"{name}, s", LOAD_BAR, spent))
+                note = f"{spent.cpu:.1f} s of processor time"
+                rows.append(Row(name=name, value=spent.wall, unit="s", note=note))
+                bars.append(at_most(f"{name}, s", LOAD_BAR, spent.wall))
             rows.append(
                 Row(name="memory of the block list, both families", value=_megabytes(shield), unit="MiB")
             )
@@ -76,24 +80,25 @@ def run(
             rows += costs
             bars += cost_bars
             wire = Wire(ground, shield, blocked[4], progress)
+            rows += wire.loading_rows(count)
             found = {decision: wire.costs(decision, rounds, seconds) for decision in Decision}
             for decision, samples in found.items():
                 rows += cost_rows(decision, Way.LIVE, samples)
             by_socket = wire.costs(Decision.BLOCKED, rounds, seconds, Way.SOCKET)
             rows += cost_rows(Decision.BLOCKED, Way.SOCKET, by_socket)
-            asides = wire.asides(max(seconds, 1.0))
+            asides = wire.asides(bystander)
             rows += aside_rows(asides)
             bars += shield_figures.bars(found, asides)
             rows += wire.apart(rounds, seconds)
         finally:
             shield.close()
-    rows.append(_load_row())
+    rows.append(_load_row("after"))
     return BenchReport(bench="shield", rows=tuple(rows), bars=tuple(bars))
 
 
-def _load_row() -> Row:
+def _load_row(when: str) -> Row:
     return Row(
-        name="load average of the machine",
+        name=f"load average of the machine, {when}",
         value=os.getloadavg()[0],
         unit="processes",
         note="others' work too",

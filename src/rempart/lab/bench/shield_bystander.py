@@ -2,7 +2,8 @@
 PORT SECONDS``.
 
 Pings (ICMP, each with a number of its own) and fetches a page over HTTP, each over a connection of its own,
-from where the flood comes from. One line of JSON says how many were asked and answered in time."""
+from where the flood comes from. It begins when told to, by a line. One line of JSON says how many were
+asked and answered in time."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from contextlib import suppress
 from rempart.model.base import Value
 
 PING_EVERY_S, FETCH_EVERY_S = 0.02, 0.1
-PATIENCE_S = 0.5
+PATIENCE_S = 1.0
 """After which an answer no longer counts."""
 
 
@@ -98,4 +99,6 @@ def stand(address: str, port: int, seconds: float) -> Stood:
 
 
 if __name__ == "__main__":
+    # Everything is there; the word to begin is a line.
+    sys.stdin.readline()
     sys.stdout.write(stand(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])).model_dump_json() + "\n")

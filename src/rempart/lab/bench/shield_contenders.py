@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
@@ -77,13 +78,18 @@ class Nftables:
         self._ground = ground
         self._rulesets: dict[Decision, Ruleset] = {}
         self._lacking: dict[Decision, str] = {}
+        self.loading_s: float | None = None
+        """What its block list took; None when it could not be loaded."""
         for decision in Decision:
             made = ruleset(decision, hook, ground.interface, blocked)
             if made is None:
                 self._lacking[decision] = f"{hook} has no statement for it"
                 continue
             self._rulesets[decision] = made
+            began = time.perf_counter()
             words = self._nft(made.made)
+            if decision is Decision.BLOCKED and words is None:
+                self.loading_s = time.perf_counter() - began
             # Tried at once: a module that is missing shows when the rules are set.
             words = words or self._nft(made.on) or self._nft(made.off)
             if words:
@@ -149,6 +155,7 @@ _USUAL = ShieldOrders(syn_cookies=When.NEVER, dns_challenge=When.NEVER, dns_slip
 ORDERS: Mapping[Decision, ShieldOrders] = {
     Decision.BLOCKED: _USUAL,
     Decision.NOT_SERVED: _USUAL,
+    Decision.NOT_SERVED_UDP: _USUAL,
     Decision.SYN_LIMIT: _USUAL.model_copy(update={"source": ClassLimits(syn=_LIMIT)}),
     Decision.UDP_LIMIT: _USUAL.model_copy(update={"source": ClassLimits(udp=_LIMIT)}),
     Decision.DNS_LIMIT: _USUAL.model_copy(update={"prefix": ClassLimits(dns=_LIMIT)}),
@@ -159,6 +166,7 @@ ORDERS: Mapping[Decision, ShieldOrders] = {
 REASONS: Mapping[Decision, Reason] = {
     Decision.BLOCKED: Reason.DROP_BLOCKED,
     Decision.NOT_SERVED: Reason.DROP_NOT_SERVED,
+    Decision.NOT_SERVED_UDP: Reason.DROP_NOT_SERVED,
     Decision.SYN_LIMIT: Reason.DROP_SOURCE_SYN,
     Decision.UDP_LIMIT: Reason.DROP_SOURCE_UDP,
     Decision.DNS_LIMIT: Reason.DROP_DNS_LIMIT,

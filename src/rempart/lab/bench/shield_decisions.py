@@ -39,7 +39,8 @@ class Decision(StrEnum):
     """What a filter finds about each packet of a flood."""
 
     BLOCKED = "a source on the block list"
-    NOT_SERVED = "a port that is not served"
+    NOT_SERVED = "a TCP port that is not served"
+    NOT_SERVED_UDP = "a UDP port that is not served"
     SYN_LIMIT = "SYNs above a source's limit"
     UDP_LIMIT = "UDP above a source's limit"
     DNS_LIMIT = "DNS queries above a network's limit"
@@ -82,6 +83,8 @@ def body(decision: Decision) -> Body:
     match decision:
         case Decision.SYN_LIMIT | Decision.SYN_COOKIE:
             return tcp(1_024, HTTPS, SYN, options=LINUX_SYN_OPTIONS)
+        case Decision.NOT_SERVED:
+            return tcp(1_024, CLOSED, SYN, options=LINUX_SYN_OPTIONS)
         case Decision.UDP_LIMIT:
             return udp(1_024, HTTPS, bytes(18))
         case Decision.DNS_LIMIT:

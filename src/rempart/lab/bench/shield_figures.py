@@ -27,6 +27,9 @@ class Samples:
     """What was found of one contender and decision, a figure for each round."""
 
     net: list[float] = field(default_factory=list)
+    """Less what the sender needs to make frames."""
+    beyond: list[float] = field(default_factory=list)
+    """Less what a frame costs that is dropped by the first instruction that it meets."""
     raw: list[float] = field(default_factory=list)
     machine: list[float] = field(default_factory=list)
     rate: list[float] = field(default_factory=list)
@@ -71,23 +74,20 @@ def apart_rows(
 def cost_rows(decision: Decision, way: Way, found: dict[str, Samples]) -> list[Row]:
     """What one decision cost each contender."""
     if way is Way.SOCKET:
-        raw = {name: samples.raw for name, samples in found.items()}
-        return [
-            _row(
-                f"{decision}, sent by a socket, CPU, raw: {name}",
-                samples,
-                samples.raw,
-                UNIT,
-                _ratios(name, raw),
-            )
-            for name, samples in found.items()
-            if name != ALONE
-        ]
+        return _socket_rows(decision, found)
     rows = []
-    net = {name: samples.net for name, samples in found.items() if name not in (KERNEL, SINK)}
+    deciding = {name: samples for name, samples in found.items() if name not in (KERNEL, SINK)}
+    beyond = {name: samples.beyond for name, samples in deciding.items()}
+    net = {name: samples.net for name, samples in deciding.items()}
+    for name, samples in found.items():
+        if name not in (ALONE, SINK):
+            rows.append(
+                _row(f"{decision}, CPU: {name}", samples, samples.beyond, UNIT, _ratios(name, beyond))
+            )
     for name, samples in found.items():
         if name != ALONE:
-            rows.append(_row(f"{decision}, CPU: {name}", samples, samples.net, UNIT, _ratios(name, net)))
+            what = f"{decision}, CPU with the wire: {name}"
+            rows.append(_row(what, samples, samples.net, UNIT, _ratios(name, net)))
     for name, samples in found.items():
         rows.append(_row(f"{decision}, CPU, raw: {name}", samples, samples.raw, UNIT, {}))
     for name, samples in found.items():
@@ -107,6 +107,20 @@ def cost_rows(decision: Decision, way: Way, found: dict[str, Samples]) -> list[R
             )
             done = f"{100 * median(samples.absorbed):.1f} % {decision.ended}" if samples.absorbed else ""
             rows.append(row.model_copy(update={"note": row.note or done}))
+    return rows
+
+
+def _socket_rows(decision: Decision, found: dict[str, Samples]) -> list[Row]:
+    rows = []
+    beyond = {name: samples.beyond for name, samples in found.items() if name not in (KERNEL, SINK)}
+    for name, samples in found.items():
+        if name not in (ALONE, SINK):
+            what = f"{decision}, sent by a socket, CPU: {name}"
+            rows.append(_row(what, samples, samples.beyond, UNIT, _ratios(name, beyond)))
+    for name, samples in found.items():
+        if name != ALONE:
+            what = f"{decision}, sent by a socket, CPU, raw: {name}"
+            rows.append(_row(what, samples, samples.raw, UNIT, {}))
     return rows
 
 
@@ -150,9 +164,11 @@ def bars(found: dict[Decision, dict[str, Samples]], asides: Sequence[Aside]) -> 
 
 def best_share(samples: dict[str, Samples]) -> float | None:
     """The shield's cost ÷ that of nftables' cheaper variant, paired by rounds; None without both."""
-    ours = samples.get(SHIELD, Samples()).net
+    ours = samples.get(SHIELD, Samples()).beyond
     peers = [
-        one.net for name, one in samples.items() if name.startswith("nftables") and one.net and not one.reason
+        one.beyond
+        for name, one in samples.items()
+        if name.startswith("nftables") and one.beyond and not one.reason
     ]
     shares = [share for peer in peers if (share := paired_ratio(ours, peer)) is not None]
     return max(shares, default=None)

@@ -50,6 +50,10 @@ from rempart.model.errors import RempartError
 STARTING_S = 60.0
 """What a process of ours may take besides its time."""
 SETTLING_S = 0.05
+LASTING_S = 3.0
+"""How much longer than a bystander a flood beside it lasts: what waits for an answer waits a second."""
+BEGUN = 20_000
+"""Packets after which a flood has begun, and that must still come after a bystander has ended."""
 SYSCTLS = {
     "ipv4/tcp_syncookies": "2",
     # Answers to what nobody serves are limited by default; that stays. Logs of them are not wanted.
@@ -203,36 +207,54 @@ class Ground:
 
     @contextmanager
     def bystander(self, seconds: float) -> Iterator[Callable[[], Stood]]:
-        """Somebody beside the sender while the block runs, who asks a web server; afterwards how it went."""
-        said: list[str] = []
-        command = ["-m", "rempart.lab.bench.shield_bystander", OURS, str(HTTPS), str(seconds)]
-        beside = threading.Thread(target=lambda: said.append(self._said(command, seconds, core=0)))
-        log = self.network.folder / "web.log"
-        server = [
-            sys.executable,
-            "-m",
-            "http.server",
-            str(HTTPS),
-            "--bind",
-            OURS,
-            "--directory",
-            str(self._page),
-        ]
+        """A web server, and somebody in the sender's namespace who asks it and pings, for so long and not on
+        the sender's core, as soon as what this yields is called: it returns how that went."""
+        command = [sys.executable, "-m", "rempart.lab.bench.shield_bystander", OURS, str(HTTPS), str(seconds)]
+        place = Place(namespace=self.bots, cores=self.plan.caps[Role.EDGE].cores)
+        page, log = str(self._page), self.network.folder / "web.log"
+        server = [sys.executable, "-m", "http.server", str(HTTPS), "--bind", OURS, "--directory", page]
         with self.network.place(Role.EDGE).running(server, log=log):
-            inside(self.bots, partial(wait_for_port, OURS, HTTPS))
-            beside.start()
-            try:
-                yield lambda: Stood.model_validate_json(said[0])
-            finally:
-                beside.join()
+            inside(self.edge, partial(wait_for_port, OURS, HTTPS))
+            with subprocess.Popen(
+                place.command(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            ) as process:
 
-    def _said(self, command: Sequence[str], seconds: float, core: int | None = None) -> str:
-        """The last line of a process of ours in the sender's namespace. ``core``: not the sender's."""
-        place = self.network.place(Role.BOTS)
-        if core is not None:
-            place = Place(namespace=place.namespace, cores=(core,))
+                def ask() -> Stood:
+                    said, _ = process.communicate("now\n", timeout=seconds + STARTING_S)
+                    return Stood.model_validate_json(said)
+
+                try:
+                    yield ask
+                finally:
+                    process.kill()
+
+    def beside(self, frames: Path, seconds: float) -> tuple[Stood, Run]:
+        """A bystander in the middle of a flood.
+
+        Raises RempartError when the flood did not last as long as the bystander asked.
+        """
+        runs: list[Run] = []
+        flood = threading.Thread(
+            target=lambda: runs.append(self.flood(frames, seconds + LASTING_S, Way.LIVE))
+        )
+        with self.bystander(seconds) as ask:
+            before = self._arrived()
+            flood.start()
+            while self._arrived() - before < BEGUN:
+                if not flood.is_alive():
+                    raise RempartError("the flood beside the bystander did not begin")
+                time.sleep(0.01)
+            stood = ask()
+            during = self._arrived()
+            flood.join()
+        if not runs or self._arrived() - during < BEGUN:
+            raise RempartError("the flood ended before the bystander did")
+        return stood, runs[0]
+
+    def _said(self, command: Sequence[str], seconds: float) -> str:
+        """The last line of a process of ours in the sender's namespace."""
         done = subprocess.run(
-            place.command([sys.executable, *command]),
+            self.network.place(Role.BOTS).command([sys.executable, *command]),
             capture_output=True,
             text=True,
             timeout=seconds + STARTING_S,
@@ -242,15 +264,18 @@ class Ground:
             raise RempartError(f"{command[1]} ended: {done.stderr.strip()[-500:]}")
         return done.stdout.splitlines()[-1]
 
+    def _arrived(self) -> int:
+        """Frames that the filter's interface has counted. Several threads may ask, unlike the
+        network's netlink socket."""
+        return inside(self.edge, partial(_received, self.interface))
+
     def _counted(self) -> dict[str, int]:
-        edge = self.network.counters(Role.EDGE, self.interface)
-        bots = self.network.counters(Role.BOTS, INTERFACE)
         times = psutil.cpu_times()
         busy = times.user + times.nice + times.system + times.irq + times.softirq
         return {
-            "arrived": edge.received_packets,
+            "arrived": self._arrived(),
             "delivered": inside(self.edge, _delivered),
-            "answered": bots.received_packets,
+            "answered": inside(self.bots, partial(_received, INTERFACE)),
             "ksoftirqd_ns": sum(_spent_ns(pid) for pid in self._ksoftirqd),
             "softirq_ns": round((times.irq + times.softirq) * 1e9) if softirq_is_apart() else 0,
             "edge_ns": round((self.network.cpu_seconds(Role.EDGE) or 0.0) * 1e9),
@@ -291,6 +316,12 @@ def _delivered() -> int:
         if line.startswith("Ip:")
     )
     return int(values[names.index("InDelivers")])
+
+
+def _received(interface: str) -> int:
+    lines = Path("/proc/thread-self/net/dev").read_text().splitlines()
+    line = next(line for line in lines if line.strip().startswith(f"{interface}:"))
+    return int(line.split(":")[1].split()[1])
 
 
 def _spent_ns(pid: int) -> int:

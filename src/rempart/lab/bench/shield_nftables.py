@@ -60,6 +60,8 @@ def _set_and_rule(decision: Decision, blocked: Sequence[str]) -> tuple[str, str]
             elements = f" elements = {{ {', '.join(blocked)} }};" if blocked else ""
             return f"type ipv4_addr; flags interval;{elements}", "ip saddr @found drop"
         case Decision.NOT_SERVED:
+            return "", f"ip daddr {OURS} tcp dport != {{ {DNS}, {HTTPS} }} drop"
+        case Decision.NOT_SERVED_UDP:
             return "", f"ip daddr {OURS} udp dport != {{ {DNS}, {HTTPS} }} drop"
         case Decision.SYN_LIMIT:
             return _METER, f"tcp dport {HTTPS} {_SYN} add @found {{ ip saddr {over} }} drop"

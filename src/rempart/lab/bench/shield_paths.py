@@ -105,34 +105,28 @@ def _ways(version: int, blocked: Prefixes, now: int) -> Iterator[Way]:
     listed = f"{len(blocked):,} prefixes"
 
     for kind, hosts in ((HOST, True), (NETWORK, False)):
-        source = blocked.only(hosts=hosts).inside(1, chosen)
-        yield Way(
-            f"{kind}{name}",
-            family.frames(small, source),
-            Reason.DROP_BLOCKED,
-            lists=Lists.BLOCKED,
-            note=f"{listed}, one source",
-        )
-    yield Way(
-        f"blocked, from everywhere{name}",
-        family.frames(small, blocked.inside(SCATTERED, chosen)),
-        Reason.DROP_BLOCKED,
-        lists=Lists.BLOCKED,
-        note=f"{listed}, {SCATTERED:,} sources",
-    )
+        of_kind = blocked.only(hosts=hosts)
+        for where, count in (("", 1), (", from everywhere", SCATTERED)):
+            yield Way(
+                f"{kind}{where}{name}",
+                family.frames(small, of_kind.inside(count, chosen)),
+                Reason.DROP_BLOCKED,
+                lists=Lists.BLOCKED,
+                note=f"{listed}, {_sources(count)}",
+            )
     yield Way(
         f"not blocked{name}",
         family.frames(ack),
         Reason.PASS,
         lists=Lists.BLOCKED,
-        note=f"passed; {listed}, one source",
+        note=f"passed; {listed}, {_sources(1)}",
     )
     yield Way(
         f"not blocked, from everywhere{name}",
         family.frames(ack, blocked.beside(SCATTERED, chosen)),
         Reason.PASS,
         lists=Lists.BLOCKED,
-        note=f"passed; {listed}, {SCATTERED:,} sources",
+        note=f"passed; {listed}, {_sources(SCATTERED)}",
     )
     yield Way(
         f"allowed{name}",
@@ -185,7 +179,7 @@ def _ways(version: int, blocked: Prefixes, now: int) -> Iterator[Way]:
             family.frames(syn, everywhere),
             Reason.PASS,
             orders=_limited(_QUIET, PLENTY),
-            note=f"{SCATTERED:,} sources",
+            note=_sources(SCATTERED),
         )
     yield Way(
         f"SYN answered with a cookie{name}",
@@ -237,6 +231,10 @@ def dns_cookie(source: bytes, now: int) -> bytes:
     client, fixed = bytes(range(8)), b"\x01\0\0\0" + now.to_bytes(4, "big")
     whole = client + fixed + siphash24(COOKIE_KEY, client + fixed + source)
     return (10).to_bytes(2, "big") + len(whole).to_bytes(2, "big") + whole
+
+
+def _sources(count: int) -> str:
+    return "one source" if count == 1 else f"{count:,} sources"
 
 
 def _limited(orders: ShieldOrders, limit: Limit) -> ShieldOrders:

@@ -7,16 +7,20 @@ the kernel does with what the filter lets through. The time of ``ksoftirqd`` and
 group (its servers) is added. Other processes of the machine are not in it: each thread has its own clock
 (``clock_getcpuclockid(3)``).
 
-**What is subtracted.** One thing: what the sender needs to make its frames, measured in the same round by
-the same program with the same frames, which at the end lets each go instead of handing it to the interface
-("sender alone"). The handing over itself, the veth's queue and NAPI's poll stay in: they stand for a
-network card's driver, and are the same for all. Their sum can be read off the sink, whose two instructions
-drop everything as soon as it is there.
+**What is subtracted.** The cost of the same frames into a sink, measured in the same round: two instructions
+at the filter's interface, which drop everything as soon as it is there. So neither making and sending frames
+nor the veth's queue and NAPI's poll count, as far as they are the same for all; what a filter needs in
+addition does, for nftables also the packet (skb) that is built for it.
 
-    figure = (sender's thread + ksoftirqd + filter's group) ÷ frames − sender alone
+    CPU                 (sender's thread + ksoftirqd + filter's group) ÷ frames − the same into the sink
+    CPU with the wire   the same − what the sender alone needs to make a frame
+    CPU, raw            nothing subtracted
 
-The figure before subtracting ("raw") and the whole machine's time after ``/proc/stat`` (others' work
-included) are rows of their own.
+"Sender alone" is the same program with the same frames, which in the end lets each go instead of handing it
+to the interface. What is left then holds the handing over, the veth and NAPI, in the place of a network
+card's driver: figures as of a whole machine, in which all filters are closer to each other. (A dummy
+interface would be another sink; not every kernel has one, and a program cannot redirect to it.) The whole
+machine's time after ``/proc/stat``, others' work included, is given too.
 
 **How frames enter.** As a network card's driver would hand them over: pages of the kernel's, redirected
 from an XDP program (``live_frames``); the shield gets them as they are, nftables gets packets (skb) that
@@ -31,6 +35,7 @@ beyond what each source is allowed, has no figure."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,6 +62,7 @@ from rempart.lab.bench.shield_prefixes import Prefixes
 from rempart.lab.bench.shield_program import packets
 from rempart.lab.bench.shield_sender import Way
 from rempart.lab.network.world import Role
+from rempart.model.errors import RempartError
 
 THROUGH = 0.01
 """Share of a flood that may end otherwise, beyond what each source is allowed."""
@@ -74,18 +80,14 @@ def strayed(run: Run, decision: Decision, done: int) -> int:
     return max(0, run.sent.offered - done - decision.allowed)
 
 
-def cost(run: Run, alone_ns: float) -> float:
-    """Nanoseconds a packet of everything but the sender's own work on it."""
-    return run.account_ns / run.sent.measured - alone_ns
-
-
 class Wire:
     """Contenders on a ground, and the floods that they meet."""
 
     def __init__(self, ground: Ground, shield: Shield, blocked: Prefixes, progress: Progress) -> None:
         self._ground, self._shield, self._progress = ground, shield, progress
         texts = blocked.texts()
-        self.contenders: list[Contender] = [Kernel(), Sink(ground)]
+        self._sink = Sink(ground)
+        self.contenders: list[Contender] = [Kernel()]
         for hook in Hook:
             progress(f"nftables takes {len(texts):,} prefixes ({hook})")
             self.contenders.append(Nftables(ground, hook, texts))
@@ -94,69 +96,107 @@ class Wire:
             one: ground.keep(flood(one, blocked, ground.hardware, 1), one.name) for one in Decision
         }
 
+    def loading_rows(self, count: int) -> list[Row]:
+        """What nftables took to load the block list, its text read included."""
+        return [
+            Row(
+                name=f"{count:,} prefixes of IPv4 into a set: {one.name}",
+                value=one.loading_s,
+                unit="s",
+                note=one.lacks(Decision.BLOCKED) or "",
+            )
+            for one in self.contenders
+            if isinstance(one, Nftables)
+        ]
+
     def costs(
         self, decision: Decision, rounds: int, seconds: float, way: Way = Way.LIVE
     ) -> dict[str, Samples]:
         """Runs of all contenders on one core, ``rounds`` times in turn."""
         frames = self._floods[decision]
-        found = {one.name: Samples() for one in self.contenders}
-        alone = found.setdefault(ALONE, Samples())
+        found = {one.name: Samples() for one in (self._sink, *self.contenders)} | {ALONE: Samples()}
         self._ground.on_own_core(False)
         # What comes back to the sender is its own business, and ends there at once.
         with self._ground.listening(), self._ground.dropping(Role.BOTS):
             for number in range(rounds):
-                self._progress(f"round {number + 1}/{rounds}: {decision}, {way}: sender alone")
-                itself = self._ground.flood(frames, seconds, Way.NOWHERE)
-                alone_ns = itself.sent.cpu_ns / itself.sent.measured
-                if way is Way.SOCKET:
-                    # A socket's own work cannot be told from the wire's: nothing is taken off.
-                    alone_ns = 0.0
-                alone.raw.append(alone_ns)
+                about = f"round {number + 1}/{rounds}: {decision}, {way}"
+                self._progress(f"{about}: {ALONE}")
+                alone_ns = self._alone(frames, seconds, way, found[ALONE])
                 turn = number % len(self.contenders)
-                for contender in (*self.contenders[turn:], *self.contenders[:turn]):
+                for contender in (self._sink, *self.contenders[turn:], *self.contenders[:turn]):
                     samples = found[contender.name]
-                    if (why := contender.lacks(decision)) is not None:
-                        samples.reason = why
+                    if why := samples.reason or contender.lacks(decision):
+                        self._leave_out(contender, decision, samples, why)
                         continue
-                    self._progress(f"round {number + 1}/{rounds}: {decision}, {way}: {contender.name}")
-                    self._once(contender, decision, frames, seconds, way, alone_ns, samples)
+                    self._progress(f"{about}: {contender.name}")
+                    try:
+                        net = self._once(contender, decision, frames, seconds, way, samples) - alone_ns
+                    except RempartError as error:
+                        self._leave_out(contender, decision, samples, error.message)
+                        continue
+                    if contender is self._sink:
+                        sink_ns = net
+                    samples.net.append(net)
+                    samples.beyond.append(net - sink_ns)
         return found
+
+    def _leave_out(self, contender: Contender, decision: Decision, samples: Samples, why: str) -> None:
+        """Say once why a contender has no figures; what it had is not worth more than what it lacks."""
+        if contender is self._sink:
+            raise RempartError(f"not even the sink can be measured: {why}")
+        if not samples.reason:
+            sys.stderr.write(f"{decision}: {contender.name} is left out: {why}\n")
+        samples.reason = why
+        samples.net.clear()
+        samples.beyond.clear()
+
+    def _alone(self, frames: Path, seconds: float, way: Way, samples: Samples) -> float:
+        """What making a frame costs. A socket's work cannot be told from the wire's: nothing is taken off."""
+        if way is Way.SOCKET:
+            return 0.0
+        sent = self._ground.flood(frames, seconds, Way.NOWHERE).sent
+        samples.raw.append(sent.cpu_ns / sent.measured)
+        return samples.raw[-1]
 
     def _once(
         self, contender: Contender, decision: Decision, frames: Path, seconds: float, way: Way,
-        alone_ns: float, samples: Samples,
-    ) -> None:  # fmt: skip
+        samples: Samples,
+    ) -> float:  # fmt: skip
+        """One run; nanoseconds a packet of all that was done."""
         with contender.standing(decision):
             before = packets(self._shield)[REASONS[decision]]
             run = self._ground.flood(frames, seconds, way)
             judged = packets(self._shield)[REASONS[decision]] - before
-        done = ended(run, decision)
+        done, offered = ended(run, decision), run.sent.offered
         if contender.name in (SHIELD, GENERIC):
             # By its own count, not only by what did not get through.
             done = min(done, judged)
-        offered = run.sent.offered
-        samples.raw.append(run.account_ns / run.sent.measured)
+        raw = run.account_ns / run.sent.measured
+        samples.raw.append(raw)
         samples.machine.append(run.machine_ns / offered)
         samples.rate.append(run.per_second)
         samples.absorbed.append(done / offered)
         decides = contender.name != KERNEL and not (contender.name == SINK and decision.answers)
         astray = strayed(run, decision, done)
-        if decides and astray > THROUGH * run.sent.offered:
-            samples.reason = f"{astray:,} of {run.sent.offered:,} packets were not {decision.ended}"
-        else:
-            samples.net.append(cost(run, alone_ns))
+        if decides and astray > THROUGH * offered:
+            raise RempartError(f"{astray:,} of {offered:,} packets were not {decision.ended}")
+        return raw
 
     def asides(self, seconds: float) -> list[Aside]:
         """Each contender once, with a bystander, while the blocked flood comes as fast as it goes."""
         found = []
         self._ground.on_own_core(False)
         for contender in self.contenders:
-            if contender.name == SINK or contender.lacks(Decision.BLOCKED) is not None:
+            if contender.lacks(Decision.BLOCKED) is not None:
                 continue
             self._progress(f"a bystander beside the flood: {contender.name}")
-            with contender.standing(Decision.BLOCKED), self._ground.bystander(seconds) as stood:
-                run = self._ground.flood(self._floods[Decision.BLOCKED], seconds, Way.LIVE)
-            found.append(Aside(contender.name, stood(), run))
+            try:
+                with contender.standing(Decision.BLOCKED):
+                    stood, run = self._ground.beside(self._floods[Decision.BLOCKED], seconds)
+            except RempartError as error:
+                sys.stderr.write(f"no bystander beside {contender.name}: {error.message}\n")
+                continue
+            found.append(Aside(contender.name, stood, run))
         return found
 
     def apart(self, rounds: int, seconds: float) -> list[Row]:
@@ -167,7 +207,7 @@ class Wire:
         lost: dict[str, list[float]] = {}
         with self._ground.dropping(Role.BOTS):
             for number in range(rounds):
-                for contender in self.contenders:
+                for contender in (self._sink, *self.contenders):
                     if contender.lacks(Decision.BLOCKED) is not None:
                         continue
                     self._progress(f"round {number + 1}/{rounds}: two cores: {contender.name}")
