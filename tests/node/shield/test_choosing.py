@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rempart.model.configuration import Configuration
+from rempart.model.shield_settings import ShieldSection
 from rempart.node.shield import choosing
 from rempart.node.shield.surroundings import Assigned, Interface, Route, Surroundings
 
@@ -90,6 +91,20 @@ def test_interfaces_that_are_guarded(chosen: Configuration, interfaces: tuple[st
 def test_why_there_is_nothing_to_guard(chosen: Configuration, found: Surroundings, words: str) -> None:
     assert choosing.guarded(chosen, found) == ()
     assert words in choosing.nothing_to_guard(chosen)
+
+
+def test_what_is_guarded_stays_guarded_while_it_is_there() -> None:
+    assert choosing.guarded_on((), ("eth0",), SERVER) == ("eth0",)
+    assert choosing.guarded_on(("eth0",), (), SERVER) == ("eth0",), "its default route is gone for a moment"
+    assert choosing.guarded_on(("eth0",), ("eth1",), SERVER) == ("eth1", "eth0")
+    assert choosing.guarded_on(("tun0",), ("eth0",), SERVER) == ("eth0",), "it is gone altogether"
+
+
+def test_over_veth_answers_need_generic_mode() -> None:
+    veth = Interface("eth0", 2, 1500, loopback=False, kind="veth")
+    assert choosing.mode(ShieldSection(), veth) == "generic"
+    assert choosing.mode(ShieldSection(), ETH0) == "auto"
+    assert choosing.mode(ShieldSection(mode="native"), veth) == "native"
 
 
 def test_what_is_served_is_edge_dns_ssh_and_what_is_not_on_loopback() -> None:

@@ -41,7 +41,7 @@ def made(place: Ground, **shield: Any) -> Instance:
     settings = {
         "edge": {"listen": listen, "addresses": listen},
         "dns": {"listen": listen},
-        "shield": {"enabled": True, "also_serves": [f"tcp/{ALSO}"], **shield},
+        "shield": {"enabled": True, "mode": "native", "also_serves": [f"tcp/{ALSO}"], **shield},
     }
     return Instance(PORTS, settings, place=place.here)
 
@@ -371,7 +371,7 @@ def test_switched_off_it_is_gone_and_every_place_says_so(place: Ground, instance
 def test_what_somebody_else_has_attached_is_not_touched_and_is_a_fault_that_is_named(place: Ground) -> None:
     other = inside(place.here.namespace, _attached)
     try:
-        with made(place, syn_cookies="always", mode="generic") as instance:
+        with made(place, syn_cookies="always", mode="auto") as instance:
             instance.launch()
             found = eventually(lambda: _said(instance, "has an XDP program already"), seconds=30)
             assert found is not None

@@ -10,8 +10,8 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 
 from rempart.model.configuration import Configuration
-from rempart.model.shield_settings import UDP_SERVICES, service_index
-from rempart.node.shield.surroundings import Address, Network, Surroundings
+from rempart.model.shield_settings import UDP_SERVICES, ShieldSection, service_index
+from rempart.node.shield.surroundings import Address, Interface, Network, Surroundings
 
 SERVED, SERVED_DNS = 1, 2
 """Flags of a service; bpf/tables.h."""
@@ -74,6 +74,27 @@ def guarded(configuration: Configuration, found: Surroundings) -> tuple[str, ...
         else:
             chosen |= {one.interface for one in found.addresses if one.address == address}
     return tuple(sorted(chosen - loopbacks))
+
+
+def guarded_on(before: tuple[str, ...], wanted: tuple[str, ...], found: Surroundings) -> tuple[str, ...]:
+    """``wanted``, and what was guarded ``before`` and is still there.
+
+    A default route that goes for a moment (a lease that is renewed, a link that flaps) must not take
+    protection along; guarding an interface too long harms nobody.
+    """
+    names = found.by_name
+    return (*wanted, *(name for name in before if name not in wanted and name in names))
+
+
+def mode(section: ShieldSection, interface: Interface | None) -> str:
+    """``native``, ``generic``, or ``auto``: native where the driver can.
+
+    What a native program sends back over a veth is lost unless the other end has a program too, so SYN
+    cookies and truncated answers would go nowhere: there generic is meant, unless somebody says native.
+    """
+    if section.mode == "auto" and interface is not None and interface.kind == "veth":
+        return "generic"
+    return section.mode
 
 
 def nothing_to_guard(configuration: Configuration) -> str:

@@ -124,10 +124,13 @@ class Kernel:
 
     # --- interfaces ----------------------------------------------------------------------------
 
-    def attach(self, interface: str) -> loader.Attachment:
-        """Raises NotFound, Conflict (something else is attached), EngineRefused (the driver cannot)."""
+    def attach(self, interface: str, mode: str) -> loader.Attachment:
+        """``mode``: native, generic, or auto.
+
+        Raises NotFound, Conflict (something else is attached), EngineRefused (the driver cannot).
+        """
         with self._shield.lock():
-            return self._shield.attach(interface, _MODES[self._configuration.shield.mode])
+            return self._shield.attach(interface, _MODES[mode])
 
     def detach(self, interface: str) -> None:
         with self._shield.lock():

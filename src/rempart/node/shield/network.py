@@ -81,12 +81,15 @@ def look() -> Surroundings:
 def _interface(message: Any) -> Interface:
     attached = message.get_attr("IFLA_XDP")
     program = attached.get_attr("IFLA_XDP_PROG_ID") if attached is not None else None
+    info = message.get_attr("IFLA_LINKINFO")
+    kind = info.get_attr("IFLA_INFO_KIND") if info is not None else None
     return Interface(
         name=str(message.get_attr("IFLA_IFNAME")),
         index=int(message["index"]),
         mtu=int(message.get_attr("IFLA_MTU") or 1500),
         loopback=bool(message["flags"] & _IFF_LOOPBACK),
         program=int(program) if program else None,
+        kind=str(kind or ""),
     )
 
 

@@ -218,7 +218,8 @@ class Part:
 
     def _look(self, kernel: Kernel, now: float) -> None:
         self._found = self._network.look()
-        wanted = self._wanted()
+        before = tuple(guard.name for guard in self._guards)
+        wanted = choosing.guarded_on(before, self._wanted(), self._found)
         kernel.tell(self._found, wanted)
         if {guard.name for guard in self._guards} != set(wanted):
             self._step(kernel, guarding.Wanted(wanted), now)
@@ -248,7 +249,8 @@ class Part:
 
     def _attach(self, kernel: Kernel, wanted: guarding.Attach) -> guarding.Attached | guarding.Refused:
         try:
-            done = kernel.attach(wanted.name)
+            mode = choosing.mode(self._configuration.shield, self._found.by_name.get(wanted.name))
+            done = kernel.attach(wanted.name, mode)
         except RempartError as error:
             return guarding.Refused(wanted.name, str(error))
         if done.words:

@@ -20,6 +20,8 @@ class Interface:
     loopback: bool
     program: int | None = None
     """The id of the XDP program that is attached to it; None when none is."""
+    kind: str = ""
+    """``veth``, ``vlan``, ``bond`` …; empty for a network card."""
 
 
 @dataclass(frozen=True, slots=True)

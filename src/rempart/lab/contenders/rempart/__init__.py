@@ -30,8 +30,9 @@ def launched(scene: EdgeScene) -> Iterator[Instance]:
     settings: dict[str, dict[str, Any]] = {
         "edge": {**listen, "addresses": [scene.v4, scene.v6]},
         "dns": listen,
-        # Its interface would be found by the addresses too; to be without the shield is a fault here.
-        "shield": {"enabled": True, "interfaces": [scene.interface]},
+        # Its interface would be found by the addresses too; to be without the shield is a fault here. Native,
+        # as on a network card: the lab has a program at the other end of this veth, which "auto" cannot know.
+        "shield": {"enabled": True, "interfaces": [scene.interface], "mode": "native"},
     }
     with Instance(ports, settings, place=scene.place, folder=scene.folder / "rp") as instance:
         instance.launch()
