@@ -384,9 +384,9 @@ def test_what_somebody_else_has_attached_is_not_touched_and_is_a_fault_that_is_n
             inside(place.here.namespace, other.close)
             eventually(lambda: state_of(instance).on, seconds=40)
 
-            # With it come the cookies: connections are made by them, and the kernel's setting is right for
-            # that. (Generic: over veth a native program's answers arrive only where the other end has one
-            # too.)
+            # Generic by itself: over veth a native program's answers arrive only where the other end has one.
+            assert state_of(instance).interfaces[0].mode == "generic"
+            # With it come the cookies: connections are made by them, and the kernel is set right for that.
             instance.wait_until_up(seconds=60)
             assert sysctl(place, "tcp_syncookies") == "2"
             assert reaches(place, PORTS.http)
