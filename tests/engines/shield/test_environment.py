@@ -6,17 +6,19 @@ import os
 import pwd
 import subprocess
 import sys
+import time
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from rempart.engines.shield import bpffs, layout, loader, refusals, tables
-from rempart.engines.shield.layout import Meter, Served
+from rempart.engines.shield.layout import Flag, Meter, Served
 from rempart.engines.shield.libbpf import Map, MapType
 from rempart.engines.shield.loader import Shield
 from rempart.engines.shield.refusals import BpfFailed
 from rempart.model.errors import EnvironmentLacks, InvalidInput
+from rempart.model.shield import ShieldOrders
 from tests.engines.shield.objects import binary
 
 LOAD = """
@@ -146,6 +148,17 @@ def test_martians_and_addresses_become_what_is_said(shield: Shield) -> None:
 @pytest.mark.root
 def test_the_meters_can_be_read(shield: Shield) -> None:
     assert tables.meter(shield, Meter.SYN) == (False, 0)
+
+
+@pytest.mark.root
+def test_the_time_of_day_follows_the_clock(shield: Shield, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables.configure(shield, ShieldOrders())
+    assert not tables.keep_time(shield)
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 3_600 * 10**9)
+    assert tables.keep_time(shield)
+    assert not tables.keep_time(shield)
+    assert tables.flags(shield) & Flag.ON
 
 
 @pytest.mark.root

@@ -15,6 +15,7 @@ from rempart.engines.shield.keeping import Restored, restore
 from rempart.engines.shield.layout import Flag, Reason, Verdict
 from rempart.engines.shield.lists import PrefixList
 from rempart.engines.shield.loader import Shield
+from rempart.engines.shield.refusals import BpfFailed
 from rempart.engines.shield.store import ListStore
 from rempart.model.shield import ShieldOrders
 from tests.engines.shield.frames import ethernet, ipv4, ipv6, raw, udp
@@ -200,6 +201,16 @@ def test_the_most_hit_come_first(shield: Shield, blocked: PrefixList) -> None:
         ("198.51.100.2/32", 2),
     ]
     assert tables.counters(shield)[Reason.DROP_BLOCKED].packets == 6
+
+
+def test_of_a_list_that_is_too_long_what_fits_holds(shield: Shield) -> None:
+    tables.configure(shield, ShieldOrders(drop_martians=False))
+    allowed = lists.allowed(shield)
+    with pytest.raises(BpfFailed, match="allowed4, entry 4096: the map is full"):
+        allowed.add(Batch.of([ip_network(index << 8) for index in range(1, 5_000)]))
+    assert tables.flags(shield) & Flag.HAS_ALLOWED
+    verdict(shield, str(ip_address(1 << 8)))
+    assert tables.counters(shield)[Reason.PASS_ALLOWED].packets == 1
 
 
 def test_many_are_taken_off_at_once(blocked: PrefixList) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from rempart.engines.shield import lists, loader, tables
 from rempart.engines.shield.layout import Reason, Verdict
 from rempart.engines.shield.libbpf import Map, MapType, Mode, Program, attached
 from rempart.engines.shield.loader import Shield
-from rempart.engines.shield.refusals import BrokenObject, VerifierRefused
+from rempart.engines.shield.refusals import BpfFailed, BrokenObject, VerifierRefused
 from rempart.model.errors import Conflict, NotFound
 from rempart.model.shield import ShieldOrders
 from tests.engines.shield.conftest import Wire
@@ -74,6 +76,24 @@ def test_a_mode_can_be_demanded(wire: Wire, pins: Path, mode: Mode | None) -> No
     assert wire.inside(lambda: shield.attach("guarded0", mode)).mode == (mode or Mode.NATIVE)
 
 
+def test_where_the_driver_cannot_it_is_generic_and_said(wire: Wire, pins: Path) -> None:
+    shield = started(pins)
+    subprocess.run(["ip", "-n", wire.near, "link", "set", "lo", "up"], check=True)
+    with pytest.raises(BpfFailed, match="this driver or kernel cannot do it"):
+        wire.inside(lambda: shield.attach("lo", Mode.NATIVE))
+    attachment = wire.inside(lambda: shield.attach("lo"))
+    assert attachment.mode == Mode.GENERIC
+    assert "the driver of lo cannot do it natively" in attachment.words
+
+
+def test_frames_too_large_for_the_driver_make_it_generic(wire: Wire, pins: Path) -> None:
+    subprocess.run(["ip", "-n", wire.far, "link", "set", "sender0", "mtu", "9000"], check=True)
+    shield = started(pins)
+    attachment = wire.inside(lambda: shield.attach("guarded0"))
+    assert attachment.mode == Mode.GENERIC
+    assert attachment.words
+
+
 def test_a_mode_can_be_changed(wire: Wire, pins: Path) -> None:
     shield = started(pins)
     wire.inside(lambda: shield.attach("guarded0", Mode.GENERIC))
@@ -89,8 +109,8 @@ def test_interfaces_with_dots_are_pinned_too(wire: Wire, pins: Path) -> None:
     shield = started(pins)
     wire.inside(lambda: shield.attach("guarded0.7"))
     assert [one.interface for one in wire.inside(lambda: loader.adopt(pins).attachments())] == ["guarded0.7"]
-    assert shield.detach("guarded0.7")
-    assert not shield.detach("guarded0.7")
+    assert wire.inside(lambda: shield.detach("guarded0.7"))
+    assert not wire.inside(lambda: shield.detach("guarded0.7"))
 
 
 def test_there_is_no_such_interface(shield: Shield) -> None:
@@ -160,6 +180,24 @@ def test_a_larger_list_is_filled_from_the_smaller(pins: Path) -> None:
     assert second.maps["blocked4"].max_entries == 3_000_000
     assert lists.blocked(second).remove(BLOCKED).covered_by[0].network == ip_network("198.51.0.0/16")
     assert {one.name for one in pins.iterdir()} == {*second.maps, "program", "loader"}
+
+
+def test_nothing_is_written_to_maps_that_nobody_reads_any_more(pins: Path) -> None:
+    first, second = started(pins), loader.adopt(pins)
+    lists.blocked(second).put("203.0.113.0/24")
+    third = loader.load(
+        binary(SHIELD, ("#define BLOCKED_HOSTS 2000000", "#define BLOCKED_HOSTS 3000000")), pins
+    )
+    for old in (first, second):
+        with pytest.raises(Conflict, match="another program was loaded"):
+            lists.blocked(old).put("192.0.2.7")
+    lists.blocked(third).put("192.0.2.7")
+    lists.blocked(loader.adopt(pins)).put("192.0.2.8")
+    assert lists.blocked(third).size() == 4
+    fourth = loader.adopt(pins)
+    third.remove()
+    with pytest.raises(NotFound, match="any more"):
+        lists.blocked(fourth).put("192.0.2.9")
 
 
 def test_counters_move_with_their_sums(pins: Path) -> None:
@@ -239,18 +277,47 @@ def test_an_interface_that_went_and_came_is_attached_anew(wire: Wire, pins: Path
     assert len(wire.inside(shield.attachments)) == 1
 
 
-def test_the_same_name_in_another_namespace_is_no_accident(wire: Wire, pins: Path) -> None:
-    subprocess.run(
-        ["ip", "-n", wire.far, "link", "add", "guarded0", "type", "veth", "peer", "name", "other0"],
-        check=True,
-    )
-    shield = started(pins)
-    wire.inside(lambda: shield.attach("guarded0"))
+def test_an_interface_that_gets_another_name_stays_guarded(wire: Wire, pins: Path) -> None:
+    first = started(pins)
+    wire.inside(lambda: first.attach("guarded0"))
+    subprocess.run(["ip", "-n", wire.near, "link", "set", "guarded0", "name", "renamed0"], check=True)
+    assert [one.interface for one in wire.inside(first.attachments)] == ["renamed0"]
     second = loader.adopt(pins)
+    assert wire.inside(lambda: second.attach("renamed0")).adopted
+    _add_link(wire.near, "guarded0", "other0")
+    assert not wire.inside(lambda: second.attach("guarded0")).adopted
+    for shield in (second, loader.adopt(pins)):
+        guarded = {one.interface for one in wire.inside(shield.attachments)}
+        assert guarded == {"guarded0", "renamed0"}
+
+
+def test_two_interfaces_that_change_names_both_stay_guarded(wire: Wire, pins: Path) -> None:
+    _add_link(wire.near, "guarded1", "other1")
+    first = started(pins)
+    for name in ("guarded0", "guarded1"):
+        wire.inside(lambda: first.attach(name))  # noqa: B023 - called at once
+    for before, after in (("guarded0", "between"), ("guarded1", "guarded0"), ("between", "guarded1")):
+        subprocess.run(["ip", "-n", wire.near, "link", "set", before, "name", after], check=True)
+    second = loader.adopt(pins)
+    for name in ("guarded0", "guarded1"):
+        assert wire.inside(lambda: second.attach(name)).adopted  # noqa: B023
+    assert len(wire.inside(loader.adopt(pins).attachments)) == 2
+
+
+def test_an_interface_of_another_namespace_is_not_taken_for_ours(wire: Wire, pins: Path) -> None:
+    shield = started(pins)
+    index = wire.inside(lambda: shield.attach("guarded0")).ifindex
     elsewhere = Wire(wire.far, wire.near)
+    try:
+        name = elsewhere.inside(lambda: socket.if_indextoname(index))
+    except OSError:
+        name = "same0"
+        veth = ("type", "veth", "peer", "name", "other0")
+        subprocess.run(["ip", "-n", wire.far, "link", "add", name, "index", str(index), *veth], check=True)
     with pytest.raises(Conflict, match="of another network namespace"):
-        elsewhere.inside(lambda: second.attach("guarded0"))
-    assert len(wire.inside(second.attachments)) == 1
+        elsewhere.inside(lambda: loader.adopt(pins).attach(name))
+    assert elsewhere.inside(loader.adopt(pins).attachments) == ()
+    assert len(wire.inside(loader.adopt(pins).attachments)) == 1
 
 
 LOADER = """
@@ -359,10 +426,7 @@ def _dropped(shield: Shield) -> int:
     return tables.counters(shield)[Reason.DROP_BLOCKED].packets
 
 
-def _received(listener: object, count: int, seconds: float = 5.0) -> list[bytes]:
-    import socket
-
-    assert isinstance(listener, socket.socket)
+def _received(listener: socket.socket, count: int, seconds: float = 5.0) -> list[bytes]:
     found: list[bytes] = []
     deadline = time.monotonic() + seconds
     while len(found) < count and time.monotonic() < deadline:
@@ -373,8 +437,7 @@ def _received(listener: object, count: int, seconds: float = 5.0) -> list[bytes]
     return found
 
 
-def _until(is_so: object, seconds: float = 20.0) -> bool:
-    assert callable(is_so)
+def _until(is_so: Callable[[], bool], seconds: float = 20.0) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if is_so():
@@ -384,8 +447,6 @@ def _until(is_so: object, seconds: float = 20.0) -> bool:
 
 
 def _is_gone(number: int) -> bool:
-    from rempart.engines.shield.refusals import BpfFailed
-
     try:
         Program.by_id(number).close()
     except BpfFailed as error:

@@ -22,7 +22,7 @@ def restore(target: PrefixList, store: ListStore) -> Restored:
     """Put what is on disk and has not expired into the kernel.
 
     A damaged list protects nobody, and must keep nobody from being protected by everything else: it is moved
-    aside and told. Raises EnvironmentLacks when files may not be read, BpfFailed when the kernel's list is full.
+    aside and told. Raises EnvironmentLacks when files may not be read, BpfFailed when the list is full.
     """
     now = time.time_ns()
     try:

@@ -30,7 +30,7 @@ from rempart.engines.shield.loader import Shield
 from rempart.engines.shield.tables import set_flags
 
 SWEEP = 50_000
-"""Entries looked at by one call of the sweeper: some 20 ms."""
+"""Entries looked at by one call of the sweeper: some 30 ms, 70 when all of them have expired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +103,12 @@ class PrefixList:
         """
         tables = keyed(batch, clock(), self._places.tries, self._places.exact)
         with self._shield.lock():
-            done = sum(self._maps[name].update_batch(keys, values) for name, (keys, values) in tables.items())
+            # First: of a list that turns out to be too long, what did fit holds.
             flags = Flag(0)
             for name, flag in self._places.flags:
                 flags |= flag if name in tables else Flag(0)
             set_flags(self._shield, flags)
-        return done
+            return sum(self._maps[name].update_batch(keys, values) for name, (keys, values) in tables.items())
 
     def put(self, network: Network | Address | str, *, until: int = 0, tag: int = 0) -> None:
         """One entry; ``until`` in Unix nanoseconds, 0: it does not expire."""

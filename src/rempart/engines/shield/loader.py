@@ -5,7 +5,7 @@ it: a packet is never judged by nothing because a process was killed. What is in
 
     NAME            each map, by its name in the program
     program         what is attached
-    link-INTERFACE  its hold on an interface
+    link-INDEX      its hold on an interface
     rule_set        what is inside of the map ``rules``
     loader          of which object all this is, and of which layout each map
     next-…          of a change that was not carried through; removed by the next loader
@@ -19,7 +19,6 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import socket
 import struct
 import time
@@ -81,26 +80,37 @@ class Shield:
     """A packet program in the kernel, with its maps. Made by ``load`` or ``adopt``."""
 
     def __init__(
-        self, folder: Path | None, program: Program, maps: Mapping[str, Map], loaded: Loaded
+        self,
+        folder: Path | None,
+        program: Program,
+        maps: Mapping[str, Map],
+        loaded: Loaded,
+        generation: int | None,
     ) -> None:
         self.folder = folder
         self.program = program
         self.maps = maps
         self.loaded = loaded
         self.rule_set: Map | None = None
-        """The set inside of the map ``rules``, when this process has made it."""
-        self._links: dict[str, Link] = {}
+        """The set inside of the map ``rules``, when this process has made it or met it."""
+        self._generation = generation
+        self._links: dict[int, Link] = {}
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Alone among all processes that change this shield. Not to be taken twice.
 
-        Raises Conflict when another process keeps it.
+        Raises Conflict when another process keeps it, or when another loader has put other maps in place of
+        these, which nobody reads any more; NotFound when the shield was removed.
         """
         if self.folder is None:
             yield
             return
         with hold(self.folder):
+            if _generation(self.folder) != self._generation:
+                raise Conflict(
+                    f"another program was loaded under {self.folder} meanwhile", hint="do it once more"
+                )
             yield
 
     def attach(self, interface: str, mode: Mode | None = None) -> Attachment:
@@ -108,6 +118,7 @@ class Shield:
 
         ``mode`` None: native, or generic where the driver cannot. Raises NotFound without such an interface,
         Conflict when something else is attached, EngineRefused when the driver cannot do the mode demanded.
+        Of several processes that attach at the same time each holds ``lock``.
         """
         ifindex = index_of(interface)
         found = self._own_link(interface, ifindex)
@@ -116,35 +127,44 @@ class Shield:
             if mode in (None, now):
                 if found.program_id != self.program.id:
                     found.update(self.program)
-                self._links[interface] = found
+                self._links[ifindex] = found
                 return Attachment(interface, ifindex, now, True, "")
             # A device has one mode at a time: this is the one change that leaves a moment without protection.
-            self._release(interface, found)
+            self._release(ifindex, found)
         link, used, words = self._hold(interface, ifindex, mode)
         if self.folder is not None:
-            pin(self.folder, link, _link_name(interface))
-        self._links[interface] = link
+            pin(self.folder, link, f"{_LINK}{ifindex}")
+        self._links[ifindex] = link
         return Attachment(interface, ifindex, used, False, words)
 
     def _own_link(self, interface: str, ifindex: int) -> Link | None:
-        if interface in self._links:
-            link: Link | None = self._links[interface]
-        else:
-            link = _pinned_link(self.folder, interface)
-        if link is None:
-            return None
-        link.read()
-        if link.ifindex == ifindex and attached(ifindex).program_id == link.program_id:
-            return link
-        if link.ifindex and attached_or_none(link.ifindex) != link.program_id:
+        for number in self._indexes():
+            link = self._link(number)
+            if link is not None and not link.ifindex:  # its interface is gone
+                self._release(number, link)
+        link = self._link(ifindex)
+        if link is not None and attached(ifindex).program_id != link.program_id:
             raise Conflict(
-                f"the shield in {self.folder} guards {interface} of another network namespace",
+                f"the shield in {self.folder} guards an interface of another network namespace",
                 field=interface,
                 hint="detach it there first, or give this node another name",
             )
-        # The interface is gone, and one of its name has come; or it has another name now.
-        self._release(interface, link)
-        return None
+        return link
+
+    def _link(self, ifindex: int) -> Link | None:
+        """Our link to an interface, read anew."""
+        link = self._links.get(ifindex)
+        if link is None and self.folder is not None:
+            with contextlib.suppress(FileNotFoundError):
+                link = Link.pinned(self.folder / f"{_LINK}{ifindex}")
+        if link is not None:
+            link.read()
+        return link
+
+    def _indexes(self) -> list[int]:
+        """Interfaces that we have a link to; by index: names change, and may have dots, unlike pins."""
+        pinned = self.folder.glob(f"{_LINK}*") if self.folder is not None else ()
+        return sorted({*self._links, *(int(one.name.removeprefix(_LINK)) for one in pinned)})
 
     def _hold(self, interface: str, ifindex: int, mode: Mode | None) -> tuple[Link, Mode, str]:
         words = ""
@@ -160,41 +180,43 @@ class Shield:
         raise AssertionError("a mode is always tried")
 
     def detach(self, interface: str) -> bool:
-        """Take the program off; False when it was not there. Maps stay."""
-        link = self._links.get(interface) or _pinned_link(self.folder, interface)
+        """Take the program off; False when it was not there, or there is no such interface. Maps stay."""
+        try:
+            ifindex = index_of(interface)
+        except NotFound:
+            return False
+        link = self._link(ifindex)
         if link is None:
             return False
-        self._release(interface, link)
+        self._release(ifindex, link)
         return True
 
-    def _release(self, interface: str, link: Link) -> None:
+    def _release(self, ifindex: int, link: Link) -> None:
         with contextlib.suppress(BpfFailed):  # the interface is gone
             link.detach()
-        self._links.pop(interface, None)
+        self._links.pop(ifindex, None)
         link.close()
         if self.folder is not None:
-            (self.folder / _link_name(interface)).unlink(missing_ok=True)
+            (self.folder / f"{_LINK}{ifindex}").unlink(missing_ok=True)
 
     def attachments(self) -> tuple[Attachment, ...]:
         """Where the program is, in this network namespace."""
-        names = set(self._links)
-        if self.folder is not None:
-            names |= {_interface_name(one.name) for one in self.folder.glob(f"{_LINK}*")}
         found = []
-        for name in sorted(names):
-            link = self._links.get(name) or _pinned_link(self.folder, name)
-            if link is None:
+        for ifindex in self._indexes():
+            link = self._link(ifindex)
+            if link is None or not link.ifindex:
                 continue
-            link.read()
-            if link.ifindex and attached_or_none(link.ifindex) == link.program_id:
-                mode = attached(link.ifindex).mode or Mode.NATIVE
-                found.append(Attachment(name, link.ifindex, mode, True, ""))
+            with contextlib.suppress(BpfFailed, OSError):  # it is none of this namespace's
+                now = attached(ifindex)
+                if now.program_id == link.program_id:
+                    name = socket.if_indextoname(ifindex)
+                    found.append(Attachment(name, ifindex, now.mode or Mode.NATIVE, True, ""))
         return tuple(found)
 
     def remove(self) -> None:
         """Detach everywhere and forget everything: programs, maps, counters, lists in the kernel."""
-        for interface in list(self._links):
-            self.detach(interface)
+        for ifindex, link in list(self._links.items()):
+            self._release(ifindex, link)
         if self.folder is not None:
             remove(self.folder)
         self.close()
@@ -273,8 +295,11 @@ def remove(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def hold(folder: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
-    """Hold the lock of a folder; the kernel drops it with its holder. Raises Conflict."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    """Hold the lock of a folder; the kernel drops it with its holder. Raises Conflict, NotFound."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        raise NotFound(f"no packet shield runs under {folder} any more") from None
     try:
         deadline = time.monotonic() + seconds
         while True:
@@ -310,6 +335,8 @@ def attached_or_none(ifindex: int) -> int | None:
 
 
 def _adopt(folder: Path) -> Shield:
+    # Before the maps: when others are put in place meanwhile, it is noticed at the first change.
+    generation = _generation(folder)
     program = Program.pinned(folder / "program")
     names = sorted(
         one.name
@@ -317,7 +344,7 @@ def _adopt(folder: Path) -> Shield:
         if one.name not in _NO_MAPS and not one.name.startswith((_LINK, _NEXT))
     )
     maps = {name: Map.pinned(folder / name) for name in names}
-    return Shield(folder, program, maps, Loaded(True, tuple(names), ()))
+    return Shield(folder, program, maps, Loaded(True, tuple(names), ()), generation)
 
 
 def _load(data: bytes, folder: Path | None, constants: Mapping[str, int], digest: str) -> Shield:
@@ -348,7 +375,8 @@ def _load(data: bytes, folder: Path | None, constants: Mapping[str, int], digest
         _write_stamp(folder, Stamp("", {name: contents[name] for name in fitting}))
         _put_in_place(folder, program, maps, set(kept))
         _write_stamp(folder, Stamp(digest, contents))
-    return Shield(folder, program, {**maps, **extra}, Loaded(False, tuple(sorted(kept)), notes))
+    loaded = Loaded(False, tuple(sorted(kept)), notes)
+    return Shield(folder, program, {**maps, **extra}, loaded, _generation(folder))
 
 
 def _put_in_place(folder: Path, program: Program, maps: Mapping[str, Map], kept: set[str]) -> None:
@@ -394,6 +422,14 @@ def _read_stamp(folder: Path | None) -> Stamp:
             raw = json.loads((mark.lookup(bytes(4)) or b"").rstrip(b"\0"))
             return Stamp(raw["object"], raw["contents"])
     return Stamp("", {})
+
+
+def _generation(folder: Path | None) -> int | None:
+    """A number that changes whenever other maps are put in place: the id of the stamp."""
+    if folder is not None:
+        with contextlib.suppress(FileNotFoundError), Map.pinned(folder / _STAMP) as mark:
+            return mark.id
+    return None
 
 
 def _write_stamp(folder: Path, stamp: Stamp) -> None:
@@ -468,21 +504,3 @@ def _occupied(interface: str, ifindex: int) -> Conflict:
         field=interface,
         hint=f"ip link set dev {interface} xdp off removes it, unless a link of another tool holds it",
     )
-
-
-def _pinned_link(folder: Path | None, interface: str) -> Link | None:
-    if folder is None:
-        return None
-    try:
-        return Link.pinned(folder / _link_name(interface))
-    except FileNotFoundError:
-        return None
-
-
-def _link_name(interface: str) -> str:
-    # The bpf file system takes no dots, which VLAN interfaces have in their names.
-    return _LINK + re.sub(r"[%.]", lambda match: f"%{ord(match[0]):02x}", interface)
-
-
-def _interface_name(link: str) -> str:
-    return re.sub(r"%([0-9a-f]{2})", lambda match: chr(int(match[1], 16)), link.removeprefix(_LINK))
