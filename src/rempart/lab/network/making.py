@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 import psutil
 
 from rempart.lab import bpf, leftovers
-from rempart.lab.network import cgroups, remains
+from rempart.lab.network import cgroups, remains, vanishing
 from rempart.lab.network.inside import inside, set_sysctls, write_sysfs
 from rempart.lab.network.offload import aggregate_arrivals, send_whole_packets
 from rempart.lab.network.place import Place
@@ -227,7 +227,7 @@ class Network:
             way: dict[str, Any] = {"gateway": route.gateway} if route.gateway else {"type": "blackhole"}
             self._routing(route.role).route("add", dst=route.network, **way)
         self._take_live_frames_from_bots()
-        self._take_answers_of_programs()
+        self._let_answers_to_nobody_vanish()
         self._charge_arrivals_to_the_edges()
 
     def _take_live_frames_from_bots(self) -> None:
@@ -288,26 +288,14 @@ class Network:
                 os.sched_setaffinity(pid, self.plan.caps[role].cores)
             group.take(pid)
 
-    def _take_answers_of_programs(self) -> None:
-        """Let the router take what a packet program at an edge answers by itself.
-
-        A veth drops frames that an XDP program sends back unless the other end has a program too: this one
-        passes everything. Every contender gets it, also who has no such program.
-        """
+    def _let_answers_to_nobody_vanish(self) -> None:
         if bpf.lacking() is not None:
             return
-        program = bpf.load(bpf.Kind.XDP, "pass", bpf.Instructions().constant(0, bpf.XDP_PASS).exit())
-        try:
-            for link in self.plan.links:
-                if link.a.role is Role.ROUTER and link.b.role in (Role.EDGE, Role.SECOND_EDGE):
-                    attached = partial(_attach, program, link.a.name)
-                    self._programs.append(inside(self.plan.namespace(Role.ROUTER), attached))
-        finally:
-            os.close(program)
-
-
-def _attach(program: int, interface: str) -> int:
-    return bpf.attach_xdp(socket.if_nametoindex(interface), program, generic=False)
+        known = vanishing.known_in(self.plan)
+        for link in self.plan.links:
+            if link.a.role is Role.ROUTER and link.b.role in (Role.EDGE, Role.SECOND_EDGE):
+                attached = partial(vanishing.attach, link.a.name, known)
+                self._programs.append(inside(self.plan.namespace(Role.ROUTER), attached))
 
 
 def refuse_without_namespaces() -> None:
