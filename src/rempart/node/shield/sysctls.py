@@ -23,6 +23,7 @@ from typing import Self
 
 from rempart.model.configuration import StatePaths
 from rempart.model.errors import EnvironmentLacks
+from rempart.node.state_folders import read_plain
 
 FOLDER = Path("/proc/sys/net/ipv4")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -89,7 +90,8 @@ class Sysctls:
 
     def _remembered(self) -> dict[str, str]:
         try:
-            found = json.loads(self._memory.read_bytes())
+            # The part's file, which root reads when it ends what the part has left.
+            found = json.loads(read_plain(self._memory))
         except (OSError, ValueError):
             return {}
         if not isinstance(found, dict) or found.get("boot") != _boot():
