@@ -10,7 +10,7 @@ from rempart.lab.visitors.contract import Population
 _WITH_RESOLVERS = Population(dns_queries_per_second=50)
 """Who attacks a name server harms those who ask it. The visitors of pages know the address already."""
 
-_SMALL = WorldShape(edge_cpu=0.25)
+_SMALL = WorldShape(edge_cpu=0.5)
 """An edge that one generator on the same machine can overrun with packets, with a margin: near
 the edge of what it bears, two runs would not say the same."""
 

@@ -1,8 +1,8 @@
 """What an edge sends to addresses that nobody has vanishes at the router's end of its cable.
 
 The router would drop it all the same, for want of a route. But over veth the one who sends does the work of
-the one who receives, and half a microsecond of routing for each answer to a spoofed source would be taken from
-the edge. In life a network card sends it and forgets it.
+the one who receives, and half a microsecond of routing for each answer to a spoofed source would be the
+edge's. In life a network card sends it and forgets it.
 
 The program is also what lets an edge answer from a packet program at all: a veth takes frames that an XDP
 program sends back only if there is a program at the other end too. Every contender gets it.
@@ -51,8 +51,8 @@ def known_in(plan: World) -> list[ipaddress.IPv4Network]:
 def passing(trie: int) -> Instructions:
     """Pass what is no IPv4, and IPv4 to an address that the trie knows; drop the rest."""
     program = Instructions().load32(2, 1, 0).load32(3, 1, 4)
-    program.copy(4, 2).add(4, _IP4_END).skip_if_greater(4, 3, 14)
-    program.load16(5, 2, _ETHERNET_TYPE).skip_unless_equal(5, _IP4, 12)
+    program.copy(4, 2).add(4, _IP4_END).skip_if_greater(4, 3, 13)
+    program.load16(5, 2, _ETHERNET_TYPE).skip_unless_equal(5, _IP4, 11)
     program.load32(5, 2, _IP4_DESTINATION).store32(10, -4, 5)
     # Two instructions wide each: the constant and the map.
     program.constant(5, 32).store32(10, -8, 5)
