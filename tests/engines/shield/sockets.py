@@ -82,7 +82,7 @@ def _furnished(stack: ExitStack) -> Sockets:
             where = ANY[version] if local is None else str(ip_address(local)), port
             _patiently(partial(datagrams.bind, where))
             udp.add((version, local and _table(local), port))
-    return Sockets(listening, frozenset(established), frozenset(udp))
+    return Sockets(listening, frozenset(established), udp=frozenset(udp))
 
 
 def _table(address: bytes) -> bytes:

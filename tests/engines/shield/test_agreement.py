@@ -209,7 +209,7 @@ def test_a_connection_that_has_just_ended_is_still_ours(run: Run, version: int) 
         assert outer.recv(1) == b""
     mapped = b"" if version == 6 else MAPPED
     flow = (mapped + client, remote, mapped + ours, port)
-    sockets = replace(run.sockets, established=run.sockets.established | {flow})
+    sockets = replace(run.sockets, ending=frozenset({flow}))
     world = replace(enter(run, TABLES), sockets=sockets)
     for flags in (16, 17, 4, 2):
         expected = Reason.DROP_NOT_SERVED if flags == 2 else Reason.PASS_REPLY

@@ -216,7 +216,7 @@ def _is_reply(p: _Passage) -> bool:
         return sockets.has_udp(packet.family, packet.destination, packet.destination_port)
     if packet.protocol != TCP or packet.tcp_flags & (SYN | ACK) == SYN:
         return False
-    return _flow(packet) in sockets.established
+    return sockets.has_flow(_flow(packet))
 
 
 def _flow(packet: Packet) -> tuple[bytes, int, bytes, int]:
@@ -303,7 +303,7 @@ def _answered_syn(p: _Passage) -> Reason:
     packet, sockets = p.packet, p.tables.sockets
     if packet.extras & (Extras.IPV4_OPTIONS | Extras.IPV6_EXTENSIONS):
         return Reason.DROP_SYN_OPTIONS
-    if _flow(packet) in sockets.established:
+    if sockets.has_flow(_flow(packet)):
         return Reason.PASS
     cookies = sockets.listener(packet.family, packet.destination, packet.destination_port)
     if cookies is None:
@@ -322,8 +322,9 @@ def _number(packet: Packet, at: int) -> int:
 
 def _checked_ack(p: _Passage) -> Reason:
     packet, sockets = p.packet, p.tables.sockets
-    if _flow(packet) in sockets.established:
-        _prove(p)
+    if sockets.has_flow(_flow(packet)):
+        if _flow(packet) in sockets.established:
+            _prove(p)
         return Reason.PASS
     if sockets.listener(packet.family, packet.destination, packet.destination_port) is None:
         return Reason.DROP_ACK if _service(p) & SERVED else Reason.PASS

@@ -137,14 +137,19 @@ class Sockets:
     listening: Mapping[tuple[int, bytes | None, int], bool] = field(default_factory=dict)
     """(family, address, port) of TCP listeners → whether the kernel makes cookies for it."""
     established: frozenset[tuple[bytes, int, bytes, int]] = frozenset()
-    """(remote address, port, local address, port) of connections: the program sees whether they stand
-    (which proves their source), the oracle takes it that all do."""
+    """(remote address, port, local address, port) of connections that stand, which proves their source."""
+    ending: frozenset[tuple[bytes, int, bytes, int]] = frozenset()
+    """The same of all other TCP sockets that do not listen: half-open, half-closed, in TIME-WAIT."""
     udp: frozenset[tuple[int, bytes | None, int]] = frozenset()
 
     def listener(self, family: int, address: bytes, port: int) -> bool | None:
         """Whether the listener that a SYN would reach makes cookies; None: there is none."""
         exact = self.listening.get((family, address, port))
         return exact if exact is not None else self.listening.get((family, None, port))
+
+    def has_flow(self, flow: tuple[bytes, int, bytes, int]) -> bool:
+        """Whether a TCP socket that does not listen belongs to a packet's addresses and ports."""
+        return flow in self.established or flow in self.ending
 
     def has_udp(self, family: int, address: bytes, port: int) -> bool:
         """Whether a UDP socket would take a datagram to this address and port."""
