@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -211,6 +212,29 @@ def test_of_a_list_that_is_too_long_what_fits_holds(shield: Shield) -> None:
     assert tables.flags(shield) & Flag.HAS_ALLOWED
     verdict(shield, str(ip_address(1 << 8)))
     assert tables.counters(shield)[Reason.PASS_ALLOWED].packets == 1
+
+
+def test_a_listing_is_of_one_moment(pins: Path, blocked: PrefixList) -> None:
+    """While another process takes entries off and puts them on."""
+    prefixes = [ip_network((index << 8, 24)) for index in range(1, 3_000)]
+    blocked.add(Batch.of(prefixes))
+    other = lists.blocked(loader.adopt(pins))
+    stop = threading.Event()
+
+    def change() -> None:
+        while not stop.is_set():
+            for one in prefixes[::7]:
+                other.remove(one)
+                other.put(one)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    for _ in range(20):
+        found = [one.network for one in blocked.entries()]
+        assert len(found) == len(set(found))
+        assert len(prefixes) - 1 <= len(found) <= len(prefixes)
+    stop.set()
+    thread.join()
 
 
 def test_many_are_taken_off_at_once(blocked: PrefixList) -> None:

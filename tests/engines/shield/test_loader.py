@@ -21,6 +21,7 @@ from rempart.engines.shield import lists, loader, tables
 from rempart.engines.shield.layout import Reason, Verdict
 from rempart.engines.shield.libbpf import Map, MapType, Mode, Program, attached
 from rempart.engines.shield.loader import Shield
+from rempart.engines.shield.pinning import hold
 from rempart.engines.shield.refusals import BpfFailed, BrokenObject, VerifierRefused
 from rempart.model.errors import Conflict, NotFound
 from rempart.model.shield import ShieldOrders
@@ -260,7 +261,7 @@ def test_removing_leaves_nothing(wire: Wire, pins: Path) -> None:
 
 def test_the_lock_has_one_holder(pins: Path) -> None:
     started(pins).close()
-    with loader.hold(pins), pytest.raises(Conflict, match="another process"), loader.hold(pins, 0.01):
+    with hold(pins), pytest.raises(Conflict, match="another process"), hold(pins, 0.01):
         pass
 
 

@@ -15,13 +15,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
-import json
-import os
 import socket
 import struct
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +25,6 @@ from typing import NamedTuple
 from rempart.engines.shield import bpffs
 from rempart.engines.shield.btf import Types
 from rempart.engines.shield.libbpf import (
-    Descriptor,
     Link,
     Map,
     MapDefinition,
@@ -39,15 +34,24 @@ from rempart.engines.shield.libbpf import (
     Program,
     attached,
 )
+from rempart.engines.shield.pinning import (
+    NEXT,
+    RULE_SET,
+    RULE_SET_COMING,
+    STAMP,
+    Stamp,
+    current_generation,
+    hold,
+    pin,
+    read_stamp,
+    write_stamp,
+)
 from rempart.engines.shield.refusals import BpfFailed, BrokenObject
 from rempart.model.errors import Conflict, EnvironmentLacks, NotFound
 
 PROGRAM = "shield"
-LOCK_SECONDS = 10.0
-RULE_SET, RULE_SET_COMING = "rule_set", "rule_set_coming"
-"""The set inside of the map ``rules``, by a name of its own: see ``rules``."""
-_STAMP, _NEXT, _LINK = "loader", "next-", "link-"
-_NO_MAPS = frozenset({"program", _STAMP, RULE_SET, RULE_SET_COMING})
+_LINK = "link-"
+_NO_MAPS = frozenset({"program", STAMP, RULE_SET, RULE_SET_COMING})
 OBJECT = Path(__file__).with_name("shield.bpf.o")
 _DRIVER_CANNOT = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOMEM, errno.ERANGE, 524})
 """What drivers answer when they have no XDP, or not with this MTU or this many queues."""
@@ -107,7 +111,7 @@ class Shield:
             yield
             return
         with hold(self.folder):
-            if _generation(self.folder) != self._generation:
+            if current_generation(self.folder) != self._generation:
                 raise Conflict(
                     f"another program was loaded under {self.folder} meanwhile", hint="do it once more"
                 )
@@ -245,9 +249,9 @@ def load(data: bytes, folder: Path | None, constants: Mapping[str, int] | None =
     bpffs.prepare(folder)
     digest = hashlib.sha256(data + repr(sorted(constants.items())).encode()).hexdigest()
     with hold(folder):
-        for one in folder.glob(f"{_NEXT}*"):
+        for one in folder.glob(f"{NEXT}*"):
             one.unlink()
-        if _read_stamp(folder).object == digest:
+        if read_stamp(folder).object == digest:
             with contextlib.suppress(FileNotFoundError):
                 return _adopt(folder)
         return _load(data, folder, constants, digest)
@@ -293,31 +297,6 @@ def remove(folder: Path) -> bool:
     return True
 
 
-@contextlib.contextmanager
-def hold(folder: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
-    """Hold the lock of a folder; the kernel drops it with its holder. Raises Conflict, NotFound."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
-        raise NotFound(f"no packet shield runs under {folder} any more") from None
-    try:
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise Conflict(
-                        f"another process changes {folder} and does not end",
-                        hint="wait for it, or end it",
-                    ) from None
-                time.sleep(0.005)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def index_of(interface: str) -> int:
     """Raises NotFound."""
     try:
@@ -336,19 +315,19 @@ def attached_or_none(ifindex: int) -> int | None:
 
 def _adopt(folder: Path) -> Shield:
     # Before the maps: when others are put in place meanwhile, it is noticed at the first change.
-    generation = _generation(folder)
+    generation = current_generation(folder)
     program = Program.pinned(folder / "program")
     names = sorted(
         one.name
         for one in folder.iterdir()
-        if one.name not in _NO_MAPS and not one.name.startswith((_LINK, _NEXT))
+        if one.name not in _NO_MAPS and not one.name.startswith((_LINK, NEXT))
     )
     maps = {name: Map.pinned(folder / name) for name in names}
     return Shield(folder, program, maps, Loaded(True, tuple(names), ()), generation)
 
 
 def _load(data: bytes, folder: Path | None, constants: Mapping[str, int], digest: str) -> Shield:
-    stamp = _read_stamp(folder)
+    stamp = read_stamp(folder)
     with Object(data, PROGRAM) as found:
         types = Types(found.btf)
         _set_constants(found, types, constants)
@@ -372,72 +351,28 @@ def _load(data: bytes, folder: Path | None, constants: Mapping[str, int], digest
     )
     if folder is not None:
         # Until all is in place, only of these is it known which layout is pinned.
-        _write_stamp(folder, Stamp("", {name: contents[name] for name in fitting}))
+        write_stamp(folder, Stamp("", {name: contents[name] for name in fitting}))
         _put_in_place(folder, program, maps, set(kept))
-        _write_stamp(folder, Stamp(digest, contents))
+        write_stamp(folder, Stamp(digest, contents))
     loaded = Loaded(False, tuple(sorted(kept)), notes)
-    return Shield(folder, program, {**maps, **extra}, loaded, _generation(folder))
+    return Shield(folder, program, {**maps, **extra}, loaded, current_generation(folder))
 
 
 def _put_in_place(folder: Path, program: Program, maps: Mapping[str, Map], kept: set[str]) -> None:
     """Whenever this is cut off, what is pinned is a shield that works, and the next loader begins anew."""
     fresh = {name: one for name, one in maps.items() if name not in kept}
     for name, one in {**fresh, "program": program}.items():
-        pin(folder, one, f"{_NEXT}{name}")
+        pin(folder, one, f"{NEXT}{name}")
     for path in folder.glob(f"{_LINK}*"):
         with Link.pinned(path) as link:
             if link.ifindex:
                 link.update(program)
     for name in (*fresh, "program"):
-        (folder / f"{_NEXT}{name}").rename(folder / name)
-    stays = {*maps, "program", _STAMP, *((RULE_SET, RULE_SET_COMING) if "rules" in kept else ())}
+        (folder / f"{NEXT}{name}").rename(folder / name)
+    stays = {*maps, "program", STAMP, *((RULE_SET, RULE_SET_COMING) if "rules" in kept else ())}
     for path in folder.iterdir():
         if path.name not in stays and not path.name.startswith(_LINK):
             path.unlink()
-
-
-def pin(folder: Path, descriptor: Descriptor, name: str) -> None:
-    """Pin for the folder's owner, whoever we are."""
-    path = folder / name
-    path.unlink(missing_ok=True)
-    descriptor.pin(path)
-    owner = folder.stat()
-    if os.geteuid() != owner.st_uid:
-        os.chown(path, owner.st_uid, owner.st_gid)
-
-
-class Stamp(NamedTuple):
-    """Of which object all this is (SHA-256), and of which layout what is in each map.
-
-    The kernel tells the latter to CAP_SYS_ADMIN alone.
-    """
-
-    object: str
-    contents: Mapping[str, str]
-
-
-def _read_stamp(folder: Path | None) -> Stamp:
-    if folder is not None:
-        with contextlib.suppress(FileNotFoundError, ValueError), Map.pinned(folder / _STAMP) as mark:
-            raw = json.loads((mark.lookup(bytes(4)) or b"").rstrip(b"\0"))
-            return Stamp(raw["object"], raw["contents"])
-    return Stamp("", {})
-
-
-def _generation(folder: Path | None) -> int | None:
-    """A number that changes whenever other maps are put in place: the id of the stamp."""
-    if folder is not None:
-        with contextlib.suppress(FileNotFoundError), Map.pinned(folder / _STAMP) as mark:
-            return mark.id
-    return None
-
-
-def _write_stamp(folder: Path, stamp: Stamp) -> None:
-    raw = json.dumps(stamp._asdict()).encode()
-    with Map.create(MapType.ARRAY, _STAMP, 4, len(raw), 1) as mark:
-        mark.update(bytes(4), raw)
-        pin(folder, mark, f"{_NEXT}{_STAMP}")
-    (folder / f"{_NEXT}{_STAMP}").rename(folder / _STAMP)
 
 
 def _contents(definition: MapDefinition, types: Types) -> str:

@@ -11,7 +11,8 @@ import numpy as np
 from rempart.engines.shield import compile as compiler
 from rempart.engines.shield import layout
 from rempart.engines.shield.libbpf import Map, MapType
-from rempart.engines.shield.loader import RULE_SET, RULE_SET_COMING, Shield, pin
+from rempart.engines.shield.loader import Shield
+from rempart.engines.shield.pinning import RULE_SET, RULE_SET_COMING, pin
 from rempart.engines.shield.tables import Count
 from rempart.model.shield import ShieldRule
 
