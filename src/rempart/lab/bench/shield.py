@@ -51,7 +51,7 @@ def run(
     bystander: float = BYSTANDER_S,
 ) -> BenchReport:
     """Measure; ``rounds`` of everything, ``seconds`` for each flood and contender. ``count``: prefixes of the
-    block list of each family; ``repeat``: packets of one test run; ``bystander``: seconds that one asks beside a flood.
+    block list of each family; ``repeat``: packets of one test run; ``bystander``: how long one asks, in s.
 
     Raises EnvironmentLacks without root, namespaces, BPF or the compiled program.
     """

@@ -41,7 +41,6 @@ from rempart.lab.network.addressing import Prefixes as Networks
 from rempart.lab.network.inside import inside, set_sysctls, write_sysfs
 from rempart.lab.network.making import Network
 from rempart.lab.network.offload import aggregate_arrivals, send_whole_packets
-from rempart.lab.network.place import Place
 from rempart.lab.network.world import INTERFACE, CpuCap, Edge, Interface, Link, Role, Route, World
 from rempart.lab.processes import wait_for_port
 from rempart.model.base import Value
@@ -207,10 +206,14 @@ class Ground:
 
     @contextmanager
     def bystander(self, seconds: float) -> Iterator[Callable[[], Stood]]:
-        """A web server, and somebody in the sender's namespace who asks it and pings, for so long and not on
-        the sender's core, as soon as what this yields is called: it returns how that went."""
+        """A web server, and somebody in the sender's namespace who asks it and pings, for so long, as soon as
+        what this yields is called: it returns how that went.
+
+        On the sender's core: what another core sends has that core take the flood, too, out of a queue that
+        the sender then overruns. On a network card a bystander's packets come by the flood's own queue.
+        """
         command = [sys.executable, "-m", "rempart.lab.bench.shield_bystander", OURS, str(HTTPS), str(seconds)]
-        place = Place(namespace=self.bots, cores=self.plan.caps[Role.EDGE].cores)
+        place = self.network.place(Role.BOTS)
         page, log = str(self._page), self.network.folder / "web.log"
         server = [sys.executable, "-m", "http.server", str(HTTPS), "--bind", OURS, "--directory", page]
         with self.network.place(Role.EDGE).running(server, log=log):
