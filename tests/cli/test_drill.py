@@ -15,7 +15,7 @@ def test_drills_and_contenders_are_listed(capsys: pytest.CaptureFixture[str]) ->
     listed = json.loads(capsys.readouterr().out)
     assert {"calm", "http-get-flood", "syn-flood", "story"} <= {one["name"] for one in listed["drills"]}
     assert {one["name"] for one in listed["contenders"]} == {
-        "none", "nginx", "haproxy", "fail2ban", "crowdsec", "rempart",
+        "none", "nftables", "nginx", "haproxy", "fail2ban", "crowdsec", "rempart",
     }  # fmt: skip
 
 
