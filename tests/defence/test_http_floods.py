@@ -180,3 +180,18 @@ def test_one_site_observed_another_enforced() -> None:
     assert reached > 3_000
     assert not stage.orders.requests
     assert [one.action for one in stage.standing] == [Action.DROP]
+
+
+def test_what_hits_good_visitors_later_is_weakened_or_goes() -> None:
+    """People come with the program that the bots have; those among them who are cleared are the witnesses."""
+    stage = calm()
+    play(stage, flood, 2)
+    assert [one.action for one in stage.standing] == [Action.DROP]
+
+    def with_people(stage: Stage) -> Records:
+        people = traffic.bot_requests(stage.chance, 3, good=True)
+        people["source"] = people["client"] = 5_000 + stage.chance.integers(0, 2**20, people.size)
+        return traffic.together(stage.chance, [flood(stage), people])
+
+    play(stage, with_people, 20)
+    assert Action.DROP not in {one.action for one in stage.standing}

@@ -74,7 +74,7 @@ class Baseline:
         self._variance = (1 - _SMOOTHING) ** 2 * self._variance + _SMOOTHING**2 * variance
 
     def certain(self) -> Floats:
-        """What the rates are at least, as far as samples tell: few of them that stand for many are no news."""
+        """What the rates are at least, as far as samples tell: few that stand for many are no news."""
         return self.rate - DEVIATIONS * np.sqrt(self._variance)
 
     def usual(self, wall: float) -> Floats:

@@ -130,17 +130,16 @@ class Defence:
         return told
 
     def _watch_packets(self, packets: Records, seen: Observation, seconds: float, now: float) -> None:
-        through = packets[~packets["dropped"]]
-        kinds = classes(through)
-        keys = services(through, kinds)
-        weights = through["weight"].astype(np.float64)
-        known = np.isin(keys, self._own_services)
-        all_keys = keys
-        keys = np.where(known, keys, kinds * PORTS)
-        present, place = np.unique(keys, return_inverse=True)
-        rates = np.bincount(place, weights=weights, minlength=present.size) / seconds
-        variances = np.bincount(place, weights=weights**2, minlength=present.size) / seconds**2
-        sampled = float(weights.sum())
+        through = ~packets["dropped"]
+        kinds = classes(packets)
+        services_seen = services(packets, kinds)
+        own = np.isin(services_seen, self._own_services)
+        keys = np.where(own, services_seen, kinds * PORTS)
+        weights = packets["weight"].astype(np.float64)
+        present, place = np.unique(keys[through], return_inverse=True)
+        rates = np.bincount(place, weights=weights[through], minlength=present.size) / seconds
+        variances = np.bincount(place, weights=weights[through] ** 2, minlength=present.size) / seconds**2
+        sampled = float(weights[through].sum())
         if sampled and seen.passed:
             counted = seen.passed / sampled  # how many there were is counted, not sampled
             rates, variances = rates * counted, variances * counted**2
@@ -148,18 +147,18 @@ class Defence:
         rows = watch.baseline.rows(present)
         harmed = np.full(watch.baseline.keys.size, saturated(seen.saturation, self.policy))
         watch.observe(rows, rates, variances, harmed, self._standing(Layer.PACKET), seconds, now, seen.wall)
-        header = through["header"]
+        header = packets["header"]
         clients = header["source_high"].astype(np.uint64) ^ header["source_low"].astype(np.uint64)
-        watch.take(through, keys, clients, seconds, now)
+        watch.take(packets, keys, clients, through, seconds, now)
         if watch.allowed.all():
-            self._ports.add(all_keys.astype(np.uint64), weights)
+            self._ports.add(services_seen[through].astype(np.uint64), weights[through])
             if now - self._ported >= 1.0:
                 self._ported = now
                 self._ports.fade(_FADE)
                 heavy = self._ports.heavy(_SERVICE_SHARE).astype(np.int64)
-                own = np.union1d(self._own_services, heavy[heavy % PORTS > 0])
-                if own.size <= self.policy.services:
-                    self._own_services = own
+                wanted = np.union1d(self._own_services, heavy[heavy % PORTS > 0])
+                if wanted.size <= self.policy.services:
+                    self._own_services = wanted
 
     def _watch_requests(self, requests: Records, seen: Observation, seconds: float, now: float) -> None:
         watch, sites = self.requests, seen.sites
@@ -169,8 +168,8 @@ class Defence:
         harmed = harmed_sites(sites, watch.baseline, rows, self.policy)
         watch.observe(rows, through, None, harmed, self._standing(Layer.REQUEST), seconds, now, seen.wall)
         watch.baseline.learn_latency(rows, sites["latency"], watch.allowed)
-        chosen = requests[~requests["refused"]]
-        watch.take(chosen, chosen["site"].astype(np.int64), chosen["client"], seconds, now)
+        keys = requests["site"].astype(np.int64)
+        watch.take(requests, keys, requests["client"], ~requests["refused"], seconds, now)
         self._sites = sites
 
     # --- what stands

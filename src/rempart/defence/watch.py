@@ -76,13 +76,18 @@ class Watch:
         if spoiling.size:
             self.reservoir.spoil(spoiling)
 
-    def take(self, records: Records, keys: Keys, clients: Clients, seconds: float, now: float) -> None:
-        """Records of this tick that got through."""
-        self._window.append((now, records, keys))
+    def take(
+        self, records: Records, keys: Keys, clients: Clients, through: Flags, seconds: float, now: float
+    ) -> None:
+        """Records of this tick; ``through``: nothing stopped them."""
+        every = bool(through.all())
+        passed = (records, keys) if every else (records[through], keys[through])
+        self._window.append((now, *passed))
         while self._window and now - self._window[0][0] > self._policy.window_seconds:
             self._window.popleft()
         calm = self.baseline.keys[self.allowed]
-        offered = records["good"] | np.isin(keys, calm)
+        # Good ones that were stopped count above all: by them what stopped them is tried again.
+        offered = records["good"] | (through & np.isin(keys, calm))
         if not offered.all():
             records, keys, clients = records[offered], keys[offered], clients[offered]
         self.reservoir.offer(records, keys, clients, seconds, now)

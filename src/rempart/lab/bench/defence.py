@@ -30,8 +30,8 @@ PACKETS = 100_000
 BAR = 0.15
 """Of one core, at the most, with the most requests."""
 TICK = 0.1
-WARM_SECONDS = 20
-"""Longer than a record waits until it counts as good."""
+WARM_SECONDS = 30
+"""So long that enough good records are known for a drop, also where the load is news."""
 MEMORY_TICKS = 30
 _TIMES = 10
 Progress = Callable[[str], None]
