@@ -176,7 +176,7 @@ GLOBAL int answer_syn(struct xdp_md *ctx, struct packet *packet)
 	return resize(ctx, network + header + syn_ack_size(packet));
 }
 
-/* A source brought a cookie back. */
+/* A source brought a cookie back, or has a connection: it receives what is sent to it. */
 INLINE void remember_proven(struct packet *packet, const struct config *config)
 {
 	struct proven fresh = { .until = now(packet) + config->proven_for }, *known;
@@ -215,16 +215,19 @@ GLOBAL int judge_ack(struct xdp_md *ctx, struct packet *packet, u32 service)
 	struct config *config = settings();
 	struct bpf_sock *socket;
 	int reason = PASS;
+	u32 state;
 
 	if (!packet || !config)
 		return PASS;
 	socket = find_socket(ctx, packet);
 	if (!socket)
 		return service & SERVED ? DROP_ACK : PASS;
-	if (socket->state == BPF_TCP_LISTEN)
+	state = socket->state;
+	if (state == BPF_TCP_LISTEN)
 		reason = brings_cookie(ctx, packet, socket) ? PASS_PROVEN : DROP_ACK;
 	bpf_sk_release(socket);
-	if (reason == PASS_PROVEN)
+	/* A handshake that the kernel made itself proves as much as a cookie does. */
+	if (reason == PASS_PROVEN || state == BPF_TCP_ESTABLISHED)
 		remember_proven(packet, config);
 	return reason;
 }

@@ -193,7 +193,7 @@ struct limit {
 
 enum limit_class { LIMIT_SYN = 0, LIMIT_UDP = 1, LIMIT_ICMP = 2, LIMIT_DNS = 3, LIMIT_CLASSES = 4 };
 
-/* A source that showed that it receives what is sent to it, by returning a SYN cookie. */
+/* A source that showed that it receives what is sent to it, by returning a SYN cookie or by having a connection. */
 struct proven {
 	u64 until;
 	u64 bucket;                /* of its own SYNs */

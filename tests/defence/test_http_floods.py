@@ -166,11 +166,10 @@ def test_an_attack_that_was_there_first_is_not_what_is_usual() -> None:
     assert float(stage.defence.requests.baseline.level.max()) <= policy.site_floor
     reservoir = stage.defence.requests.reservoir.records()
     assert not (reservoir["agent"] == 9_001).any()  # what waits while there is an alarm is not good
-    # Who is cleared goes on being known, and with enough of them the flood can be told from them.
+    # Those who are cleared are known, and by them the flood is found and challenged.
     assert (reservoir["good"]).all()
-    play(stage, lambda s: flood(s, 200), 120)
-    assert stage.actions() & {Action.DROP, Action.LIMIT}
-    assert good_hit(stage, Action.DROP) <= 0.001
+    assert play(stage, flood, 10) < 1.5 * 120
+    assert stage.actions() <= {Action.QUEUE, Action.CHALLENGE}
 
 
 def test_one_site_observed_another_enforced() -> None:
@@ -195,3 +194,19 @@ def test_what_hits_good_visitors_later_is_weakened_or_goes() -> None:
 
     play(stage, with_people, 20)
     assert Action.DROP not in {one.action for one in stage.standing}
+
+
+@pytest.mark.parametrize("capacity", [300, 1e9])
+def test_a_large_site_that_is_new_to_us_refuses_nobody(capacity: float) -> None:
+    """Only those who are cleared are known of its visitors, and they are no fair sample of the others."""
+    stage = Stage()
+
+    def visitors(stage: Stage) -> Records:
+        made = good(stage, 5)
+        made["headers"] = np.where(made["good"], 0b1111_0111, 0b0111_0011)
+        return made
+
+    play(stage, visitors, 40, capacity)
+    assert stage.actions() <= {Action.QUEUE, Action.CHALLENGE}
+    if capacity > 300:
+        assert not stage.actions()

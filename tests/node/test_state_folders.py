@@ -85,6 +85,7 @@ def test_engines_make_their_sockets_where_the_node_gets_in(state: Path) -> None:
         gate=(1005, 1005),
         haproxy=(1003, 1003),
         knot=(1004, 1004),
+        shield=(1006, 1006),
     )
     made = {folder.path: folder for folder in folders(paths, owners)}
     sockets = made[paths.haproxy_socket.parent]

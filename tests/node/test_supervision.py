@@ -81,6 +81,17 @@ def test_a_part_that_ran_long_enough_starts_at_once_again() -> None:
     assert instructions == [Start("edge")]
 
 
+def test_a_part_that_must_leave_something_behind_is_told_that_its_next_process_follows() -> None:
+    rule = PartRule("shield", LAST, LAST, replace_outdated=True, hand_over=(StopStep(signal.SIGUSR2, 5.0),))
+    found = Supervision((Part(rule),))
+    state, instructions = play((0, Found("shield", current=False)), state=found)
+    assert instructions == [Adopt("shield"), Send("shield", signal.SIGUSR2)]
+    _, instructions = play((1, Exited("shield")), state=state)
+    assert instructions == [Start("shield")]
+    _, instructions = play((0, Ready("shield")), (1, Terminate()), state=found)
+    assert instructions == [Start("shield"), Send("shield", TERM)], "an orderly end is another thing"
+
+
 def test_backoff_is_bounded() -> None:
     assert [backoff(n) for n in (0, 1, 2, 3, 4)] == [0.0, 0.0, 0.25, 0.5, 1.0]
     assert backoff(10_000) == 15.0

@@ -74,6 +74,21 @@ def generators(rounds: int, seconds: int, as_json: bool) -> None:
 
 @bench.command()
 @click.option(
+    "--rounds", default=3, show_default=True, type=click.IntRange(1, 100), help="Interleaved rounds."
+)
+@click.option(
+    "--seconds", default=1.0, show_default=True, type=click.FloatRange(0.1, 60), help="Length of one run."
+)
+@json_option
+def shield(rounds: int, seconds: float, as_json: bool) -> None:
+    """What the packet shield costs a packet, and a flood next to nftables (as root; a quarter of an hour)."""
+    from rempart.lab.bench import shield as shield_bench
+
+    finish(lambda progress: shield_bench.run(rounds, seconds, progress), as_json)
+
+
+@bench.command()
+@click.option(
     "--size", "sizes", multiple=True, type=click.IntRange(1, 50_000), help="Sites; may be repeated."
 )
 @click.option("--changes", default=15, show_default=True, type=click.IntRange(1, 1_000))

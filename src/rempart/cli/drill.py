@@ -5,9 +5,7 @@ Exit status: 0 every bar met; 1 a bar not met; 2 no such drill or contender; 3 t
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rempart.cli.output import document, json_option, note, say, table
+from rempart.lab.progress import progress_bar
 from rempart.model.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from rempart.lab.drills.contract import Drill
     from rempart.lab.drills.running import Outcome
 
-Progress = Callable[[str, float], None]
 Page = Callable[["Drill", "Outcome"], str]
 
 _seed = click.option(
@@ -119,12 +117,13 @@ def run_drill(
 @_seed
 @click.option(
     "--duration",
-    default=5.0,
+    default=4.0,
     show_default=True,
     type=click.FloatRange(1, 3_600),
     help="Seconds of attack; what comes in pulses has as many as it needs.",
 )
 @click.option("--fresh", is_flag=True, help="Measure anew what was measured before.")
+@click.option("--doubtful", is_flag=True, help="Measure anew what has remarks: the machine was busy, say.")
 @click.option(
     "--folder",
     default=Path("docs"),
@@ -133,7 +132,13 @@ def run_drill(
     help="Where scoreboard.md and its plots are written.",
 )
 def scoreboard(
-    names: tuple[str, ...], against: str | None, seed: int, duration: float, fresh: bool, folder: Path
+    names: tuple[str, ...],
+    against: str | None,
+    seed: int,
+    duration: float,
+    fresh: bool,
+    doubtful: bool,
+    folder: Path,
 ) -> None:
     """Run every drill against every contender and write the page.
 
@@ -152,8 +157,10 @@ def scoreboard(
     ahead = []
     for one in drills:
         known = rows.get(one.name)
-        if known is not None and (names or fresh):
+        if known is not None and (fresh or (names and not doubtful)):
             known = board.without(known, [contender.name for contender in contenders])
+        elif known is not None and doubtful:
+            known = board.without(known, [name for name, turn in known.turns.items() if turn.remarks])
         ahead += [(one, who) for who in board.missing(known, one, contenders, seed)]
     with progress_bar() as progress:
         for number, (one, who) in enumerate(ahead):
@@ -211,31 +218,3 @@ def show(chosen: Drill, outcome: Outcome) -> None:
     for bar in outcome.result.bars:
         got = "not measured" if bar.got is None else f"{bar.got:.3g}"
         say(f"{'met    ' if bar.ok else 'NOT MET'}  {bar.name}: {got} (want {bar.want})")
-
-
-@contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """A bar on the terminal; where there is none, a line on standard error for each new thing that goes
-    on."""
-    # Ended by a service manager or a time limit, it takes its world down as after Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        last = ""
-
-        def line(words: str, share: float) -> None:
-            nonlocal last
-            if words != last:
-                note(f"{share:4.0%}  {words}")
-                last = words
-
-        yield line
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=1.0)
-        yield lambda words, share: bar.update(task, description=words, completed=share)

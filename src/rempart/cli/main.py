@@ -19,6 +19,7 @@ from rempart.cli.drill import drill
 from rempart.cli.record import record
 from rempart.cli.service import service
 from rempart.cli.session import Session
+from rempart.cli.shield import shield
 from rempart.cli.site import site
 from rempart.cli.status import status
 from rempart.cli.token import account, token
@@ -46,7 +47,10 @@ def cli(context: click.Context, config_file: Path | None, debug: bool) -> None:
     context.obj = Session(config_file, debug=debug)
 
 
-for command in (up, status, site, zone, record, dns, certificate, ca, token, account, bench, drill, service):
+for command in (
+    *(up, status, site, zone, record, dns, shield, certificate, ca, token, account),
+    *(bench, drill, service),
+):
     cli.add_command(command)
 
 

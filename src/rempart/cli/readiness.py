@@ -29,15 +29,17 @@ LATE_SECONDS = 20.0
 _HERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
-def waiting_for(configuration: Configuration) -> tuple[str, ...]:
-    """What is not there yet, in words; nothing when all is ready."""
+def waiting_for(configuration: Configuration, *, shield_too: bool = True) -> tuple[str, ...]:
+    """What is not there yet, in words; nothing when all is ready. ``shield_too``: also the packet shield,
+    which everything else does without."""
     status = controller_status(configuration.paths.admin_socket)
     if status is None:
         return ("the controller does not answer",)
     shield = read_state(configuration.paths)
+    starting = shield is not None and shield.reason == STARTING
     return (
         *awaited(status),
-        *((f"the {SHIELD_NAME} is not there yet",) if shield and shield.reason == STARTING else ()),
+        *((f"the {SHIELD_NAME} is not there yet",) if shield_too and starting else ()),
         *(
             f"nothing listens on {point}"
             for point in listen_points(configuration)
@@ -88,7 +90,7 @@ def announce(configuration: Configuration, off: tuple[str, ...], say: Callable[[
 def _watch(configuration: Configuration, off: tuple[str, ...], say: Callable[[str], None]) -> None:
     log = structlog.get_logger("supervisor")
     began, late = time.monotonic(), False
-    while missing := waiting_for(configuration):
+    while missing := waiting_for(configuration, shield_too=not late):
         if not late and time.monotonic() - began > LATE_SECONDS:
             late = True
             log.warning("not ready yet", waiting_for=list(missing), logs=str(configuration.paths.log))

@@ -94,9 +94,14 @@ def gate(resolved: Path) -> None:
 def shield(resolved: Path) -> None:
     """The packet shield: loads the program, keeps it attached and what it knows current."""
     configuration = _read(resolved).configuration
-    from rempart.node.shield.service import prepare, run
+    from rempart.node.shield.service import prepare, run, wait_to_try_again
 
-    prepared = prepare(configuration)
+    try:
+        prepared = prepare(configuration)
+    except RempartError as error:
+        _leave_root(configuration.users.shield)
+        wait_to_try_again(configuration, str(error))
+        raise
     _leave_root(configuration.users.shield, keep=prepared.capabilities)
     run(configuration, prepared)
 

@@ -132,9 +132,9 @@ def judged(
         ]
         problems += [words for node in known.nodes for words in _down(node)]
         off = tuple(sorted({words for node in known.nodes for words in node.off if not _of_shield(words)}))
-    if shield is not None and (words := off_words(shield)):
+    if shield is not None and (unguarded := off_words(shield)):
         # From its own file: it is there when the controller is not, and newer than the node's last report.
-        off = (words, *off)
+        off = (unguarded, *off)
     return Status(
         ok=not problems,
         problems=tuple(problems),

@@ -39,6 +39,8 @@ class Baseline:
         self.rate: Floats = np.zeros(0)
         self.level: Floats = np.zeros(0)
         self.latency: Floats = np.zeros(0)
+        self.known: Floats = np.zeros(0)
+        """Seconds for which each was learnt."""
         self._variance: Floats = np.zeros(0)
         self._ceiling: Floats = np.zeros(0)
         self._hours: NDArray[np.float32] = np.zeros((0, HOURS), np.float32)
@@ -93,6 +95,7 @@ class Baseline:
         moved = np.where(above, np.minimum(moved, np.maximum(self.rate, self.level)), moved)
         moved = np.minimum(np.maximum(moved, 1.0), self._ceiling)
         self.level = np.where(allowed, moved, self.level)
+        self.known += np.where(allowed, seconds, 0.0)
         hour = _hour(wall)
         before = self._hours[:, hour]
         # An hour's memory follows the level at a pace of minutes, and is under the same ceiling.
@@ -118,6 +121,7 @@ class Baseline:
         self.rate = np.insert(self.rate, places, 0.0)
         self.level = np.insert(self.level, places, self.floor / self.growth)
         self.latency = np.insert(self.latency, places, 0.0)
+        self.known = np.insert(self.known, places, 0.0)
         self._variance = np.insert(self._variance, places, 0.0)
         self._ceiling = np.insert(self._ceiling, places, self.floor * self.growth)
         self._hours = np.insert(self._hours, places, np.float32(0), axis=0)
@@ -132,7 +136,7 @@ class Baseline:
         keep = np.ones(self.keys.size, bool)
         keep[out] = False
         self.keys, self.rate, self.level = self.keys[keep], self.rate[keep], self.level[keep]
-        self._variance = self._variance[keep]
+        self._variance, self.known = self._variance[keep], self.known[keep]
         self.latency, self._ceiling, self._hours = self.latency[keep], self._ceiling[keep], self._hours[keep]
 
 

@@ -77,6 +77,8 @@ class Defence:
         self.packets = Watch(
             Layer.PACKET, PACKET, policy.packet_floor, policy.services + len(PacketClass), policy, seed
         )
+        # A class that was never seen is known to be nothing.
+        self.packets.baseline.rows(np.array([int(one) * PORTS for one in PacketClass], np.int64))
         self.requests = Watch(Layer.REQUEST, REQUEST, policy.site_floor, policy.sites, policy, seed + 1)
         self.mitigations = Mitigations(policy)
         self._ports = HeavyHitters(_SKETCH)
@@ -210,7 +212,7 @@ class Defence:
             trial = tried(
                 mitigation.signature, good, own, mitigation.key, self.policy, share_now=one.share, harmed=True
             )
-            action = permitted(trial.action, kind)
+            action = permitted(self._known(watch, one.service, trial.action), kind)
             if action is None or action is Action.QUEUE:
                 told += self._ended([self.mitigations.fail(mitigation.id, "it would hit good traffic", now)])
             elif action is not mitigation.action:
@@ -232,6 +234,13 @@ class Defence:
     def _alarmed(self, watch: Watch, key: int) -> bool:
         row = watch.row(key)
         return row < watch.alarms.on.size and bool(watch.alarms.on[row])
+
+    def _known(self, watch: Watch, key: int, action: Action | None) -> Action | None:
+        """Weakened to a challenge where too little was learnt to refuse anybody."""
+        row = watch.row(key)
+        if action not in (Action.DROP, Action.LIMIT) or row >= watch.baseline.known.size:
+            return action
+        return action if watch.baseline.known[row] >= self.policy.known_seconds else Action.CHALLENGE
 
     def _good(self, watch: Watch, key: int) -> tuple[Records, Records]:
         good = watch.reservoir.records()
@@ -283,6 +292,12 @@ class Defence:
             )
             if passed is None:
                 continue
+            known = permitted(self._known(watch, key, passed.action), kind)
+            if known is None or (known is Action.CHALLENGE and not harmed and kind is None):
+                continue
+            if known is not passed.action:
+                trial = passed.trial.model_copy(update={"action": known})
+                passed = replace(passed, action=known, trial=trial)
             if passed.action is Action.QUEUE:
                 queued = True
                 continue

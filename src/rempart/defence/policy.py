@@ -51,7 +51,7 @@ class Policy(Value):
     keys_per_tick: int = Field(default=2, ge=1)
     """Sites looked into in one tick, the worst first."""
     look_every: float = Field(default=0.2, gt=0)
-    look_most: float = Field(default=1.6, gt=0)
+    look_most: float = Field(default=0.8, gt=0)
     """Seconds between looks, at first and when nothing was found again and again."""
 
     # Whom it would hit
@@ -62,6 +62,8 @@ class Policy(Value):
     """Of one client in the reservoir."""
     quarantine: float = Field(default=10, ge=0)
     """Seconds that a record waits before it counts as good; an attack in between spoils it."""
+    known_seconds: float = Field(default=20, gt=0)
+    """What was never learnt for so long is not refused: who has a proof is no fair sample of the others."""
     admitted_per_second: int = Field(default=400, ge=1)
     bound: float = Field(default=0.001, gt=0, lt=1)
     """Share of good traffic that a signature may drop."""

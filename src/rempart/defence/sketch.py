@@ -2,7 +2,7 @@
 
 Misra and Gries' summary (1982), fed by whole batches: a batch's exact counts are merged into the summary and
 the ``capacity + 1``-th largest count is taken off all (Agarwal et al., Mergeable Summaries, PODS 2012,
-section 3). A count is too small by at most total / (capacity + 1), never too large. docs/decisions/0014 says
+section 3). A count is too small by at most total / (capacity + 1), never too large. docs/decisions/0015 says
 why not a library.
 """
 

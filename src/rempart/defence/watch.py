@@ -16,6 +16,8 @@ from rempart.model.attacks import Layer, Records
 Keys = NDArray[np.int64]
 Clients = NDArray[np.uint64]
 _TICKS_MOST = 32
+_WORSE = 1.5
+"""So many times as bad as at the last look is worth one out of turn."""
 
 
 class Watch:
@@ -37,8 +39,8 @@ class Watch:
         self._policy = policy
         self._window: deque[tuple[float, Records, Keys]] = deque(maxlen=_TICKS_MOST)
         self._since: dict[int, float] = {}
-        self._next_look: dict[int, tuple[float, float]] = {}
-        """Key → when, and how long after that if nothing is found."""
+        self._next_look: dict[int, tuple[float, float, float]] = {}
+        """Key → when, how long that is after the last look, and how bad it was then."""
         self.harmed: Flags = np.zeros(0, bool)
         self._dtype = dtype
 
@@ -99,13 +101,16 @@ class Watch:
             return []
         excess = self.baseline.rate[on] / self.baseline.usual(wall)[on] + 10.0 * self.harmed[on]
         ranked = self.baseline.keys[on[np.argsort(-excess, kind="stable")]]
+        score = dict(zip(self.baseline.keys[on].tolist(), excess.tolist(), strict=True))
         chosen: list[int] = []
         for key in ranked.tolist():
-            at, pause = self._next_look.get(key, (now, self._policy.look_every))
-            if now >= at - 1e-6:
+            at, pause, before = self._next_look.get(key, (now, self._policy.look_every, 0.0))
+            worse = float(score[key]) >= _WORSE * before
+            if now >= at - 1e-6 or (worse and now >= at - pause + self._policy.look_every - 1e-6):
                 chosen.append(key)
-                # Where nothing was found, twice as much time passes before the next look.
-                self._next_look[key] = (now + pause, min(2 * pause, self._policy.look_most))
+                # Where nothing was found, the next look is twice as far, unless it gets worse.
+                pause = self._policy.look_every if worse else min(2 * pause, self._policy.look_most)
+                self._next_look[key] = (now + pause, pause, float(score[key]))
             if len(chosen) >= self._policy.keys_per_tick:
                 break
         return chosen
@@ -121,7 +126,8 @@ class Watch:
 
     def found(self, key: int, now: float) -> None:
         """Something was: the next look is soon."""
-        self._next_look[key] = (now + self._policy.look_every, self._policy.look_every)
+        every = self._policy.look_every
+        self._next_look[key] = (now + every, every, self._next_look.get(key, (0.0, 0.0, 0.0))[2])
 
     def row(self, key: int) -> int:
         return int(np.searchsorted(self.baseline.keys, key))

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from rempart.controller.local_ca import key_usage
 from rempart.model.base import Value
 
 _DAYS = 2
@@ -35,7 +36,7 @@ def issue(folder: Path, *hosts: str) -> SiteCertificate:
     authority = authority.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     identifier = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
     authority = authority.add_extension(identifier, critical=False).add_extension(
-        _usage(signs=True), critical=True
+        key_usage(signs_certificates=True), critical=True
     )
     site = _named(hosts[0], began).issuer_name(_name("Rempart lab")).public_key(site_key.public_key())
     site = site.add_extension(
@@ -64,18 +65,4 @@ def _named(subject: str, began: datetime.datetime) -> x509.CertificateBuilder:
         .serial_number(x509.random_serial_number())
         .not_valid_before(began)
         .not_valid_after(began + datetime.timedelta(days=_DAYS))
-    )
-
-
-def _usage(*, signs: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs,
-        key_cert_sign=signs,
-        crl_sign=signs,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
     )

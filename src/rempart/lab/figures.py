@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 
@@ -15,6 +16,22 @@ class Bar(Value):
     want: str
     got: float | None
     ok: bool
+
+
+class Judged(Value):
+    """What a benchmark or a drill says in the end, in the form that scripts rely on."""
+
+    bars: tuple[Bar, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(bar.ok for bar in self.bars)
+
+    def json_text(self) -> str:
+        """One document; the figures first, then what was wanted of them."""
+        dumped = self.model_dump(mode="json")
+        wanted = dumped.pop("bars")
+        return json.dumps({**dumped, "bars": wanted}, indent=2)
 
 
 def at_least(name: str, want: float, got: float | None) -> Bar:

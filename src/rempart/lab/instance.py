@@ -20,7 +20,7 @@ from typing import Any, Self
 
 import psutil
 
-from rempart.lab.leftovers import short_folder
+from rempart.lab.leftovers import forget_pins, short_folder
 from rempart.lab.network.place import Place
 from rempart.lab.processes import free_port
 from rempart.model.base import Value
@@ -200,6 +200,7 @@ class Instance:
                 self.stop(seconds=15)
         finally:
             self.kill_all()
+            forget_pins(self.folder)
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill_all(self) -> None:

@@ -26,6 +26,7 @@ import psutil
 from pydantic import ValidationError
 
 from rempart.lab.network import remains
+from rempart.model.configuration import Configuration
 from rempart.node.processes import STATE_VARIABLE, ProcessIdentity, identify, is_alive
 
 PLACE = Path("/tmp")  # noqa: S108 - the path of a Unix socket has 107 bytes
@@ -57,7 +58,18 @@ def sweep() -> None:
                 if not victims:
                     break
                 psutil.wait_procs(victims, timeout=2)
+            forget_pins(folder)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def forget_pins(folder: Path) -> None:
+    """Detach and forget the packet shield of an instance in this folder, which outlives all its processes."""
+    pins = Configuration(state=folder / "state").shield_pins
+    with contextlib.suppress(OSError):  # not root's business, then there is none
+        if pins.is_dir():
+            from rempart.engines.shield import loader
+
+            loader.remove(pins)
 
 
 def _is_left(folder: Path) -> bool:

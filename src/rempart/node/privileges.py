@@ -122,7 +122,8 @@ def _set_capabilities(mask: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     header = _Header(CAPABILITY_VERSION_3, 0)
     words = [(mask >> shift) & 0xFFFFFFFF for shift in (0, 32)]
-    if libc.capset(ctypes.byref(header), (_Sets * 2)(*((word, word, 0) for word in words))) != 0:
+    sets = (_Sets * 2)(*(_Sets(word, word, 0) for word in words))
+    if libc.capset(ctypes.byref(header), sets) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 

@@ -45,10 +45,17 @@ class Owners:
             me = (os.geteuid(), os.getegid())
             return cls(me, me, me, me, me, me)
         users = configuration.users
+
+        def of(name: str) -> tuple[int, int]:
+            return user_id(name), primary_group_id(name)
+
         return cls(
-            *((user_id(name), primary_group_id(name)) for name in (users.controller, users.node)),
-            *((user_id(name), primary_group_id(name)) for name in (users.gate, users.haproxy, users.knot)),
-            _if_there(users.shield),
+            controller=of(users.controller),
+            node=of(users.node),
+            gate=of(users.gate),
+            haproxy=of(users.haproxy),
+            knot=of(users.knot),
+            shield=_if_there(users.shield),
         )
 
 
@@ -123,6 +130,9 @@ def prepare(configuration: Configuration, *, is_root: bool) -> Owners:
             hand_over(paths.knot_db, owners.knot)
             share(paths.haproxy, owners.node[0], owners.haproxy[1])
         _make_file(paths.log / "edge.log", *owners.node, 0o640)
+        for name in ("block", "allow", "capture"):
+            # Whoever reads a list holds its lock, the packet shield's part too.
+            _make_file(paths.shield / f"{name}.lock", os.geteuid(), owners.shield[1], 0o660)
         # The local CA's certificate, for everybody to read; the controller may not make files here.
         _make_file(paths.root_certificate, *owners.controller, 0o644)
     except OSError as error:

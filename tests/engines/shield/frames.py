@@ -1,4 +1,4 @@
-"""Frames by hand: small functions that put a packet together, right or wrong. Checksums are 0: nobody looks."""
+"""Frames by hand: small functions that put a packet together, right or wrong. Checksums are 0."""
 
 from __future__ import annotations
 

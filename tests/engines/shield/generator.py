@@ -165,7 +165,7 @@ class Generator:
             frame = self.acks[int(which * len(self.acks))]
         else:
             frame = self.pool[int(which * POOL)]
-        if random.random() < 0.5:
+        if random.random() < 0.6:
             return frame
         frame = self._spoilt(frame)
         return frame if len(frame) >= 14 else frame.ljust(14, b"\0")
@@ -173,9 +173,11 @@ class Generator:
     def _spoilt(self, frame: bytes) -> bytes:
         random = self.random
         how = random.random()
-        if how < 0.25:
+        if how < 0.12:
             return frame[: int(random.random() * (len(frame) + 1))]
-        if how < 0.30:
+        if how < 0.18:
+            return shortened(frame, int(random.random() * (len(frame) + 1)))
+        if how < 0.22:
             return frame + random.randbytes(int(random.random() * 40))
         data = bytearray(frame)
         if how < 0.65:
@@ -217,6 +219,8 @@ class Generator:
     def _packet(self, protocol: int, payload: bytes, *, hops: int | None = None) -> bytes:
         random = self.random
         source, destination = self._addresses()
+        if random.random() < 0.03:
+            payload = payload[: random.randrange(25)]
         plain = random.random() < 0.7
         hops = random.choice((57, 64, 1, 255, 128)) if hops is None else hops
         traffic = 0 if plain else random.randrange(256)
@@ -407,6 +411,16 @@ class Generator:
         return start + random.randbytes(random.randrange(120))
 
 
+def shortened(frame: bytes, length: int) -> bytes:
+    """A frame cut off whose IP header says so (untagged frames; others are only cut)."""
+    cut = bytearray(frame[:length])
+    if length >= 34 and frame[12:14] == b"\x08\x00":
+        pack_into("!H", cut, 16, length - 14)
+    elif length >= 54 and frame[12:14] == b"\x86\xdd":
+        pack_into("!H", cut, 18, length - 54)
+    return bytes(cut)
+
+
 LISTENED_INSIDE = 80
 _NO_FLOW = (SOURCES6[0], 1, OURS6[0], 80)
 _KINDS = (
@@ -422,4 +436,4 @@ _KINDS = (
     Generator._length,
     Generator._noise,
 )
-_WEIGHTS = (22, 12, 5, 9, 26, 6, 2, 3, 6, 4, 3)
+_WEIGHTS = (22, 12, 5, 14, 26, 9, 2, 3, 6, 4, 3)

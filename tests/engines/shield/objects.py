@@ -11,27 +11,23 @@ from platform import machine
 from rempart.engines.shield.libbpf import Object
 
 BPF = Path(__file__).parents[3] / "bpf"
-TYPES = """
-typedef unsigned char u8; typedef unsigned short u16;
-typedef unsigned int u32; typedef unsigned long long u64;
-"""
 
 
 @cache
-def binary(source: str) -> bytes:
-    """The object that clang makes of C; ``tables.h`` can be included."""
+def binary(source: str, *changes: tuple[str, str]) -> bytes:
+    """The object that clang makes of C. It can include what is in ``bpf/``, with ``changes`` to its text."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
+        for header in (*BPF.glob("*.h"), *BPF.glob("*.c")):
+            text = header.read_text()
+            for before, after in changes:
+                text = text.replace(before, after)
+            (path / header.name).write_text(text)
         (path / "program.c").write_text(source)
-        include = [BPF]
-        if not (BPF / "kernel.h").exists():
-            (path / "kernel.h").write_text(TYPES)
-            include.insert(0, path)
         subprocess.run(
             [
                 "clang",
-                *("-target", "bpf", "-O2", "-g", "-Wall"),
-                *(f"-I{one}" for one in include),
+                *("-target", "bpf", "-mcpu=v3", "-O2", "-g", "-Wall"),
                 f"-idirafter/usr/include/{machine()}-linux-gnu",
                 *("-c", "program.c", "-o", "program.o"),
             ],
@@ -39,6 +35,9 @@ def binary(source: str) -> bytes:
             check=True,
         )
         return (path / "program.o").read_bytes()
+
+
+SHIELD = '#include "shield.bpf.c"\n'
 
 
 def compiled(source: str, name: str) -> Object:

@@ -94,6 +94,13 @@ PREFIXES6 = [
     "::ffff:0:0/96",
 ]
 
+COLLIDING = (556328, 1198751, 1870665, 641971, 144981, 615281, 3064410, 945583, 44655)
+"""Seeds with which, for SYNs, two of these sources or prefixes share one bucket, or one has the same twice.
+
+`seed ^ class` does the same to another class. `test_seeds_that_collide` holds them to it.
+"""
+STRICT = Limit(300 * MILLISECOND, 900 * MILLISECOND)
+
 FIELDS = (
     *((at, 1) for at in (0, 1, 2, 3, 12, 13, 14, 15)),
     *((at, 2) for at in (4, 6, 8, 10)),
@@ -116,8 +123,8 @@ def tables(random: Random, now: int, frames: Sequence[bytes], sockets: Sockets) 
         config=_config(random, now),
         allowed4=_listed(random, PREFIXES4[1:], now, 2),
         allowed6=_listed(random, PREFIXES6[1:], now, 2),
-        blocked4=_listed(random, PREFIXES4, now, 3),
-        blocked6=_listed(random, PREFIXES6, now, 3),
+        blocked4=_listed(random, PREFIXES4[random.random() < 0.9 :], now, 3),
+        blocked6=_listed(random, PREFIXES6[random.random() < 0.9 :], now, 3),
         martians4=_martians(random, PREFIXES4),
         martians6=_martians(random, PREFIXES6),
         rules=_rules(random, frames),
@@ -138,13 +145,16 @@ def _config(random: Random, now: int) -> Config:
         (Flags.HAS_BLOCKED4, 0.5),
         (Flags.HAS_BLOCKED6, 0.5),
         (Flags.CAPTURING, 0.3),
+        (Flags.HAS_BLOCKED_HOSTS4, 0.5),
+        (Flags.HAS_BLOCKED_NETS6, 0.5),
+        (Flags.COOKIE_TIMESTAMPS, 0.8),
     ):
         flags |= flag if random.random() < chance else 0
     masks = (0, 0, 0, 0, 1, 7, SAMPLE_NONE)
     return Config(
         flags=flags,
         syn_cookies=random.choice(list(When)),
-        dns_challenge=random.choice((When.NEVER, When.ABOVE_THRESHOLD, When.ABOVE_THRESHOLD, When.ALWAYS)),
+        dns_challenge=random.choice((When.NEVER, When.NEVER, When.ABOVE_THRESHOLD, When.ALWAYS)),
         dns_slip=random.choice((0, 1, 2, 3, 255)),
         window_scale=random.randrange(15),
         mss4=random.choice((536, 1460)),
@@ -155,12 +165,14 @@ def _config(random: Random, now: int) -> Config:
         drop_sample_mask=random.choice(masks),
         capture_mask=random.choice(masks),
         hold=random.choice((0, MILLISECOND, 50 * MILLISECOND, SECOND)),
-        seed=random.getrandbits(64),
+        seed=random.choice(
+            (random.getrandbits(64), random.choice(COLLIDING) ^ random.randrange(LIMIT_CLASSES))
+        ),
         proven_for=random.choice((0, 10 * MILLISECOND, SECOND, 100 * SECOND)),
         wall=random.choice((1_790_000_000, 0xFFFFFFFF - now // SECOND - 1000, 0x7FFFFFFF - now // SECOND)),
         dns_cookie_key=random.randbytes(16),
         source=tuple(_limit(random) for _ in range(LIMIT_CLASSES)),
-        prefix=tuple(_limit(random) for _ in range(LIMIT_CLASSES)),
+        prefix=(_limit(random), _limit(random), _limit(random), random.choice((_limit(random), STRICT))),
         proven_syn=_limit(random),
     )
 
@@ -181,6 +193,7 @@ def prefix(text: str) -> Prefix:
 
 def _listed(random: Random, among: Sequence[str], now: int, most: int) -> Prefixes:
     times = (0, 0, now, now - 1, now + 1, now + MILLISECOND, now + SECOND, now + 100 * SECOND)
+    most = most if random.random() < 0.7 else len(among)
     chosen = random.sample(among, random.randrange(most + 1))
     return Prefixes.of(_bits(among), ((prefix(text), random.choice(times)) for text in chosen))
 

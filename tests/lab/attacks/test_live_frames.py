@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from rempart.lab.attacks import bpf
+from rempart.lab import bpf
 from rempart.lab.attacks.live_frames import LiveFrames, Taken
 from rempart.lab.network.inside import inside
 from rempart.lab.network.making import Network

@@ -15,7 +15,7 @@ import pytest
 
 from rempart.lab.attacks import (
     ack_flood,
-    dns_questions,
+    dns_query_flood,
     dns_random_subdomain,
     fragment_flood,
     reflected_answer_flood,
@@ -140,8 +140,8 @@ def test_questions_of_random_names_are_below_the_zone(tmp_path: Path) -> None:
 
 def test_questions_of_one_name_differ_in_nothing_that_is_asked(tmp_path: Path) -> None:
     asked = order("dns-query-flood", tmp_path)
-    parameters = ATTACKS["dns-query-flood"].defaults
-    found = packets(asked, parameters, lambda v6: dns_questions.question(asked, TARGET.host, "AAAA"))
+    parameters = dns_query_flood.DnsQueryFlood(rate=1, sources=Sources.SPOOFED, kind="AAAA")
+    found = packets(asked, parameters, lambda v6: dns_query_flood.packet(asked, parameters))
     check_ends(found)
     messages = [dns.message.from_wire(one.body[8:]) for one in found]
     assert {(str(m.question[0].name), m.question[0].rdtype) for m in messages} == {

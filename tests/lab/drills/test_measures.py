@@ -73,6 +73,15 @@ def test_what_never_recovers_has_no_time() -> None:
     assert judge(seen(*steady((107.5, 117.5)))).time_to_mitigate_s is None
 
 
+def test_what_the_end_of_the_attack_served_was_not_mitigated() -> None:
+    slow = [truth(one.intended, visit=one.visit, took=3.0) if 114.5 <= one.intended < 117 else one
+            for one in steady((107.5, 114.5))]  # fmt: skip
+    assert judge(seen(*slow)).time_to_mitigate_s is None
+    quick = [truth(one.intended, visit=one.visit, took=0.5) if 114.5 <= one.intended < 117 else one
+             for one in steady((107.5, 114.5))]  # fmt: skip
+    assert judge(seen(*quick)).time_to_mitigate_s == pytest.approx(7.5, abs=0.15)
+
+
 def test_without_an_attack_there_is_nothing_to_mitigate() -> None:
     result = judge(seen(*steady(None), sent_from=None))
     assert result.time_to_mitigate_s is None

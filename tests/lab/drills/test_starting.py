@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from rempart.lab import bpf
 from rempart.lab.attacks.catalogue import ATTACKS
 from rempart.lab.drills.catalogue import DRILLS
 from rempart.lab.drills.contract import Wave
@@ -55,3 +56,12 @@ def test_a_missing_generator_ends_the_drill_at_once(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(ATTACKS, "http-get-flood", lacking)
     with pytest.raises(EnvironmentLacks, match="its-package"):
         require_generators(FLOOD, PLAN, SHOP)
+
+
+def test_a_kernel_that_sends_no_built_frames_ends_a_packet_flood_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bpf, "lacking", lambda: "Linux 5.18 is needed")
+    require_generators(FLOOD, PLAN, SHOP)
+    with pytest.raises(EnvironmentLacks, match=r"5\.18"):
+        require_generators(DRILLS["syn-flood"], PLAN, SHOP)

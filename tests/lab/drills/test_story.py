@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from rempart.lab.attacks.contract import Unit
+from rempart.lab.demo import story as demo
 from rempart.lab.drills import report
 from rempart.lab.drills.contract import ContenderResult, DrillResult, Latency
 from rempart.lab.drills.figures import share
@@ -69,6 +70,23 @@ def test_the_page_names_every_phase_and_says_what_protects(tmp_path: Path) -> No
         ElementTree.fromstring(drawing)  # noqa: S314 — drawn by us
     assert all(f">{phase.value}</text>" in drawings[0] for phase in Phase)
     assert drawings[0].count('opacity="0.08"') == len(Phase)
+
+
+def test_the_demo_says_what_was_wanted_and_what_was_left_out() -> None:
+    results = [result(phase, GOODPUT[phase]) for phase in (Phase.PROTECTED, Phase.MOVED)]
+    results[1] = result(Phase.MOVED, 0.2)
+    found = bars(STORY.bars, results)
+    document = DrillResult(drill=STORY.name, seed=1, contenders=tuple(results), bars=found)
+    rows = [demo.row(one, found) for one in results]
+    assert [len(row) for row in rows] == [len(demo.COLUMNS)] * 2
+    assert [(row[0], row[2], "ok" in row[3]) for row in rows] == [
+        ("protected", ">= 0.9", True), ("moved", ">= 0.9", False)
+    ]  # fmt: skip
+    assert demo.table(Outcome(document, (), {}, ())).row_count == 2
+    words = demo.remarks(Outcome(document, (), {"lifted": "nginx is not installed"}, ("small machine",)))
+    assert "left out: lifted: nginx is not installed" in words
+    assert "remark: small machine" in words
+    assert any("compares, here," in line and "rempart" in line for line in words)
 
 
 def test_a_phase_that_does_not_go_as_told_fails_the_story() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rempart.lab.network.cgroups import PERIOD_US, folders, hierarchies, settings
+from rempart.lab.network.cgroups import PERIOD_US, Group, Hierarchies, folders, hierarchies, settings
 from rempart.lab.network.world import CpuCap
 
 V1 = """cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0
@@ -45,3 +45,17 @@ def test_a_cap_is_a_quota_of_each_period() -> None:
 def test_without_a_cap_there_is_no_quota() -> None:
     assert "cpu.cfs_quota_us" not in settings(CpuCap(), hierarchies(V1, ""))["cpu"]
     assert settings(CpuCap(), hierarchies(V2, "cpu cpuset"))["v2"]["cpu.max"].startswith("max ")
+
+
+def test_a_quota_is_lifted_and_put_back(tmp_path: Path) -> None:
+    """In folders that stand for a hierarchy: what the kernel would be told, file by file."""
+    (tmp_path / "cgroup.subtree_control").touch()
+    group = Group("run", "edge", CpuCap(share=0.5), Hierarchies(v1={}, v2=tmp_path))
+    quota = tmp_path / "run" / "edge" / "cpu.max"
+    assert quota.read_text() == f"{PERIOD_US // 2} {PERIOD_US}"
+    with group.lifted():
+        assert quota.read_text() == f"max {PERIOD_US}"
+    assert quota.read_text() == f"{PERIOD_US // 2} {PERIOD_US}"
+    free = Group("run", "origin", CpuCap(), Hierarchies(v1={}, v2=tmp_path))
+    with free.lifted():
+        assert (tmp_path / "run" / "origin" / "cpu.max").read_text() == f"max {PERIOD_US}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import Counter
 
 import pytest
 
 from rempart.lab.network.addressing import addressing
 from rempart.lab.origins.shop import SITE
-from rempart.lab.visitors.behaviours import headers, plan
+from rempart.lab.visitors.behaviours import crawlers, headers, plan
 from rempart.lab.visitors.contract import Fetch, Kind, Population, Visit
 
 ADDRESSES = addressing(1, visitor_networks=32, bot_networks=64, neighbours=0.25).visitors
@@ -40,6 +41,14 @@ def test_kinds_come_in_their_shares() -> None:
 def test_every_address_is_a_visitors() -> None:
     for visit in visits():
         assert all(ADDRESSES.holds(step.address) for step in visit.steps)
+
+
+def test_crawlers_alone_come_from_the_network_that_is_published() -> None:
+    published = ipaddress.ip_network(crawlers(ADDRESSES))
+    found = visits(Population(visits_per_second=20, crawlers=0.1))
+    for visit in found:
+        inside = {ipaddress.ip_address(step.address) in published for step in visit.steps}
+        assert inside == {visit.kind is Kind.CRAWLER}
 
 
 def test_a_share_is_behind_a_few_addresses_and_a_share_moves() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes as c
 import errno
 import os
+import re
 import weakref
 from collections.abc import Iterator, Mapping
 from enum import IntEnum, StrEnum
@@ -31,8 +32,6 @@ from rempart.engines.shield.refusals import (
 
 SONAME = "libbpf.so.1"
 LOG_SIZE = 1 << 20
-XDP = 6
-"""Program type BPF_PROG_TYPE_XDP."""
 ATTACH_XDP = 37
 BATCH = 1 << 16
 """Entries for each call that reads many."""
@@ -46,6 +45,7 @@ class MapType(IntEnum):
 
     HASH = 1
     ARRAY = 2
+    PROG_ARRAY = 3
     PERCPU_HASH = 5
     PERCPU_ARRAY = 6
     LRU_HASH = 9
@@ -189,29 +189,18 @@ class _LinkInfo(c.Structure):
     ]
 
 
-class _BtfInfo(c.Structure):
-    _fields_ = [
-        ("btf", c.c_uint64),
-        ("btf_size", c.c_uint32),
-        ("id", c.c_uint32),
-        ("name", c.c_uint64),
-        ("name_len", c.c_uint32),
-        ("kernel_btf", c.c_uint32),
-    ]
-
-
+_NO_HELPER = re.compile(r"(?:unknown func|invalid func|cannot use helper) ([a-z0-9_#]+)")
+"""The verifier's words, of older and newer kernels."""
 _PRINT = c.CFUNCTYPE(c.c_int, c.c_int, c.c_char_p, c.c_void_p)
 
 _SIGNATURES: Mapping[str, tuple[Any, tuple[Any, ...]]] = {
     "libbpf_set_print": (c.c_void_p, (_PRINT,)),
     "libbpf_num_possible_cpus": (c.c_int, ()),
-    "libbpf_probe_bpf_helper": (c.c_int, (c.c_int, c.c_int, c.c_void_p)),
     "libbpf_probe_bpf_map_type": (c.c_int, (c.c_int, c.c_void_p)),
     "bpf_object__open_mem": (c.c_void_p, (c.c_char_p, c.c_size_t, c.c_void_p)),
     "bpf_object__load": (c.c_int, (c.c_void_p,)),
     "bpf_object__close": (None, (c.c_void_p,)),
     "bpf_object__next_map": (c.c_void_p, (c.c_void_p, c.c_void_p)),
-    "bpf_object__next_program": (c.c_void_p, (c.c_void_p, c.c_void_p)),
     "bpf_object__find_program_by_name": (c.c_void_p, (c.c_void_p, c.c_char_p)),
     "bpf_object__btf": (c.c_void_p, (c.c_void_p,)),
     "btf__raw_data": (c.c_void_p, (c.c_void_p, c.POINTER(c.c_uint32))),
@@ -225,15 +214,11 @@ _SIGNATURES: Mapping[str, tuple[Any, tuple[Any, ...]]] = {
     "bpf_map__key_size": (c.c_uint32, (c.c_void_p,)),
     "bpf_map__value_size": (c.c_uint32, (c.c_void_p,)),
     "bpf_map__max_entries": (c.c_uint32, (c.c_void_p,)),
-    "bpf_map__set_max_entries": (c.c_int, (c.c_void_p, c.c_uint32)),
     "bpf_map__map_flags": (c.c_uint32, (c.c_void_p,)),
     "bpf_map__btf_key_type_id": (c.c_uint32, (c.c_void_p,)),
     "bpf_map__btf_value_type_id": (c.c_uint32, (c.c_void_p,)),
     "bpf_map__inner_map": (c.c_void_p, (c.c_void_p,)),
     "bpf_program__fd": (c.c_int, (c.c_void_p,)),
-    "bpf_program__name": (c.c_char_p, (c.c_void_p,)),
-    "bpf_program__insns": (c.c_void_p, (c.c_void_p,)),
-    "bpf_program__insn_cnt": (c.c_size_t, (c.c_void_p,)),
     "bpf_map_create": (c.c_int, (c.c_int, c.c_char_p, c.c_uint32, c.c_uint32, c.c_uint32, c.c_void_p)),
     "bpf_map_lookup_elem": (c.c_int, (c.c_int, c.c_void_p, c.c_void_p)),
     "bpf_map_update_elem": (c.c_int, (c.c_int, c.c_void_p, c.c_void_p, c.c_uint64)),
@@ -247,7 +232,6 @@ _SIGNATURES: Mapping[str, tuple[Any, tuple[Any, ...]]] = {
     ),
     "bpf_map_get_fd_by_id": (c.c_int, (c.c_uint32,)),
     "bpf_prog_get_fd_by_id": (c.c_int, (c.c_uint32,)),
-    "bpf_btf_get_fd_by_id": (c.c_int, (c.c_uint32,)),
     "bpf_obj_pin": (c.c_int, (c.c_int, c.c_char_p)),
     "bpf_obj_get": (c.c_int, (c.c_char_p,)),
     "bpf_obj_get_info_by_fd": (c.c_int, (c.c_int, c.c_void_p, c.c_void_p)),
@@ -365,7 +349,6 @@ class Map(Descriptor):
         self.value_size: int = info.value_size
         self.max_entries: int = info.max_entries
         self.flags: int = info.map_flags
-        self._btf = (info.btf_id, info.btf_key_type_id, info.btf_value_type_id)
         # Per-CPU values are padded to eight bytes each (Documentation/bpf/map_array.rst of Linux).
         self.stride = -(-self.value_size // 8) * 8
         self._held = self.stride * possible_cpus() if self.type.per_cpu else self.value_size
@@ -377,6 +360,7 @@ class Map(Descriptor):
 
     @classmethod
     def by_id(cls, number: int) -> Self:
+        """Needs CAP_SYS_ADMIN, which the shield's own user has not."""
         return cls(_check(library().bpf_map_get_fd_by_id(number), f"open map {number}"))
 
     @classmethod
@@ -393,20 +377,6 @@ class Map(Descriptor):
     @property
     def shape(self) -> Shape:
         return Shape(self.type, self.key_size, self.value_size, self.max_entries, self.flags)
-
-    @property
-    def btf(self) -> tuple[bytes, int, int] | None:
-        """Type information, and the ids of key and value in it; None when the map was made without."""
-        number, key, value = self._btf
-        if not number:
-            return None
-        with Descriptor(_check(library().bpf_btf_get_fd_by_id(number), f"open BTF {number}")) as blob:
-            info = _BtfInfo()
-            _info(blob.fd, info)
-            raw = c.create_string_buffer(info.btf_size)
-            info = _BtfInfo(btf=c.addressof(raw), btf_size=len(raw))
-            _info(blob.fd, info)
-        return raw.raw, key, value
 
     def lookup(self, key: bytes) -> bytes | None:
         """The value, of all CPUs for per-CPU maps; None when there is none.
@@ -595,15 +565,6 @@ class Program(Descriptor):
     def by_id(cls, number: int) -> Self:
         return cls(_check(library().bpf_prog_get_fd_by_id(number), f"open program {number}"))
 
-    def map_ids(self) -> tuple[int, ...]:
-        """The ids of the maps it uses."""
-        info = _ProgramInfo()
-        _info(self.fd, info)
-        numbers = (c.c_uint32 * info.nr_map_ids)()
-        info = _ProgramInfo(nr_map_ids=len(numbers), map_ids=c.addressof(numbers))
-        _info(self.fd, info)
-        return tuple(numbers)
-
     def run(self, packet: bytes, repeat: int = 1) -> Run:
         """Run it over a frame of at least 14 bytes, as if that came in. Maps are changed as by a real one."""
         given = c.create_string_buffer(packet, len(packet))
@@ -696,9 +657,6 @@ class MapDefinition:
         """When the object is loaded it uses ``existing``."""
         _check(library().bpf_map__reuse_fd(self._pointer, existing.fd), f"reuse map {self.name}")
 
-    def resize(self, max_entries: int) -> None:
-        _check(library().bpf_map__set_max_entries(self._pointer, max_entries), f"resize map {self.name}")
-
     def open(self) -> Map:
         """The map, once the object is loaded; it stays when the object is closed."""
         return Map(os.dup(_check(library().bpf_map__fd(self._pointer), f"open map {self.name}")))
@@ -771,7 +729,7 @@ class Object:
             number, log = c.get_errno(), self._log.value.decode(errors="replace")
             if number == errno.EPERM and os.geteuid() != 0:
                 raise no_privileges(f"load {self.name}")
-            missing = self._missing()
+            missing = self._missing(log)
             if missing:
                 raise kernel_too_old(missing)
             if number in (errno.EPERM, errno.EACCES) and not log:
@@ -785,27 +743,11 @@ class Object:
             raise BrokenObject(f"no program {name} in it", ())
         return Program(os.dup(_check(library().bpf_program__fd(pointer), f"open program {name}")))
 
-    def _missing(self) -> tuple[str, ...]:
-        """What the object uses and this kernel has not, found by trying."""
-        lib = library()
-        found = [
-            f"map type {one.shape.type} (map {one.name})"
-            for one in self.maps.values()
-            if lib.libbpf_probe_bpf_map_type(one.shape.type, None) == 0
-        ]
-        for number in sorted(self._helpers()):
-            if lib.libbpf_probe_bpf_helper(XDP, number, None) == 0:
-                found.append(f"helper function {number}")
-        return tuple(found)
-
-    def _helpers(self) -> set[int]:
-        lib, numbers = library(), set[int]()
-        pointer = lib.bpf_object__next_program(self._pointer, None)
-        while pointer:
-            count = lib.bpf_program__insn_cnt(pointer)
-            code = np.frombuffer(c.string_at(lib.bpf_program__insns(pointer), count * 8), np.uint64)
-            # struct bpf_insn: code, registers, offset, immediate; 0x85 with source register 0 calls a helper.
-            calls = code[(code & 0xFF == 0x85) & (code >> 12 & 0xF == 0)]
-            numbers.update(int(one) for one in calls >> 32)
-            pointer = lib.bpf_object__next_program(self._pointer, pointer)
-        return {one for one in numbers if 0 < one < 10_000}
+    def _missing(self, log: str) -> tuple[str, ...]:
+        """What the object uses and this kernel has not: helpers as the verifier names them, types of maps."""
+        types = {one.shape.type for one in self.maps.values()}
+        absent = [one for one in sorted(types) if library().libbpf_probe_bpf_map_type(one, None) == 0]
+        return (
+            *(f"helper {name}" for name in _NO_HELPER.findall(log)),
+            *(f"map type {one}" for one in absent),
+        )

@@ -5,8 +5,9 @@ it: a packet is never judged by nothing because a process was killed. What is in
 
     NAME            each map, by its name in the program
     program         what is attached
-    link-INTERFACE  its hold on an interface
-    loader          of which object (SHA-256) all this is
+    link-INDEX      its hold on an interface
+    rule_set        what is inside of the map ``rules``
+    loader          of which object all this is, and of which layout each map
     next-…          of a change that was not carried through; removed by the next loader
 """
 
@@ -14,28 +15,43 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
-import os
-import re
 import socket
 import struct
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from rempart.engines.shield import bpffs
 from rempart.engines.shield.btf import Types
-from rempart.engines.shield.libbpf import Link, Map, MapDefinition, MapType, Mode, Object, Program, attached
+from rempart.engines.shield.libbpf import (
+    Link,
+    Map,
+    MapDefinition,
+    MapType,
+    Mode,
+    Object,
+    Program,
+    attached,
+)
+from rempart.engines.shield.pinning import (
+    NEXT,
+    RULE_SET,
+    RULE_SET_COMING,
+    STAMP,
+    Stamp,
+    current_generation,
+    hold,
+    pin,
+    read_stamp,
+    write_stamp,
+)
 from rempart.engines.shield.refusals import BpfFailed, BrokenObject
 from rempart.model.errors import Conflict, EnvironmentLacks, NotFound
 
 PROGRAM = "shield"
-LOCK_SECONDS = 10.0
-_STAMP, _NEXT, _LINK = "loader", "next-", "link-"
+_LINK = "link-"
+_NO_MAPS = frozenset({"program", STAMP, RULE_SET, RULE_SET_COMING})
 OBJECT = Path(__file__).with_name("shield.bpf.o")
 _DRIVER_CANNOT = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOMEM, errno.ERANGE, 524})
 """What drivers answer when they have no XDP, or not with this MTU or this many queues."""
@@ -68,24 +84,37 @@ class Shield:
     """A packet program in the kernel, with its maps. Made by ``load`` or ``adopt``."""
 
     def __init__(
-        self, folder: Path | None, program: Program, maps: Mapping[str, Map], loaded: Loaded
+        self,
+        folder: Path | None,
+        program: Program,
+        maps: Mapping[str, Map],
+        loaded: Loaded,
+        generation: int | None,
     ) -> None:
         self.folder = folder
         self.program = program
         self.maps = maps
         self.loaded = loaded
-        self._links: dict[str, Link] = {}
+        self.rule_set: Map | None = None
+        """The set inside of the map ``rules``, when this process has made it or met it."""
+        self._generation = generation
+        self._links: dict[int, Link] = {}
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Alone among all processes that change this shield. Not to be taken twice.
 
-        Raises Conflict when another process keeps it.
+        Raises Conflict when another process keeps it, or when another loader has put other maps in place of
+        these, which nobody reads any more; NotFound when the shield was removed.
         """
         if self.folder is None:
             yield
             return
         with hold(self.folder):
+            if current_generation(self.folder) != self._generation:
+                raise Conflict(
+                    f"another program was loaded under {self.folder} meanwhile", hint="do it once more"
+                )
             yield
 
     def attach(self, interface: str, mode: Mode | None = None) -> Attachment:
@@ -93,6 +122,7 @@ class Shield:
 
         ``mode`` None: native, or generic where the driver cannot. Raises NotFound without such an interface,
         Conflict when something else is attached, EngineRefused when the driver cannot do the mode demanded.
+        Of several processes that attach at the same time each holds ``lock``.
         """
         ifindex = index_of(interface)
         found = self._own_link(interface, ifindex)
@@ -101,35 +131,44 @@ class Shield:
             if mode in (None, now):
                 if found.program_id != self.program.id:
                     found.update(self.program)
-                self._links[interface] = found
+                self._links[ifindex] = found
                 return Attachment(interface, ifindex, now, True, "")
             # A device has one mode at a time: this is the one change that leaves a moment without protection.
-            self._release(interface, found)
+            self._release(ifindex, found)
         link, used, words = self._hold(interface, ifindex, mode)
         if self.folder is not None:
-            link.pin(self.folder / _link_name(interface))
-        self._links[interface] = link
+            pin(self.folder, link, f"{_LINK}{ifindex}")
+        self._links[ifindex] = link
         return Attachment(interface, ifindex, used, False, words)
 
     def _own_link(self, interface: str, ifindex: int) -> Link | None:
-        if interface in self._links:
-            link: Link | None = self._links[interface]
-        else:
-            link = _pinned_link(self.folder, interface)
-        if link is None:
-            return None
-        link.read()
-        if link.ifindex == ifindex and attached(ifindex).program_id == link.program_id:
-            return link
-        if link.ifindex and attached_or_none(link.ifindex) != link.program_id:
+        for number in self._indexes():
+            link = self._link(number)
+            if link is not None and not link.ifindex:  # its interface is gone
+                self._release(number, link)
+        link = self._link(ifindex)
+        if link is not None and attached(ifindex).program_id != link.program_id:
             raise Conflict(
-                f"the shield in {self.folder} guards {interface} of another network namespace",
+                f"the shield in {self.folder} guards an interface of another network namespace",
                 field=interface,
                 hint="detach it there first, or give this node another name",
             )
-        # The interface is gone, and one of its name has come; or it has another name now.
-        self._release(interface, link)
-        return None
+        return link
+
+    def _link(self, ifindex: int) -> Link | None:
+        """Our link to an interface, read anew."""
+        link = self._links.get(ifindex)
+        if link is None and self.folder is not None:
+            with contextlib.suppress(FileNotFoundError):
+                link = Link.pinned(self.folder / f"{_LINK}{ifindex}")
+        if link is not None:
+            link.read()
+        return link
+
+    def _indexes(self) -> list[int]:
+        """Interfaces that we have a link to; by index: names change, and may have dots, unlike pins."""
+        pinned = self.folder.glob(f"{_LINK}*") if self.folder is not None else ()
+        return sorted({*self._links, *(int(one.name.removeprefix(_LINK)) for one in pinned)})
 
     def _hold(self, interface: str, ifindex: int, mode: Mode | None) -> tuple[Link, Mode, str]:
         words = ""
@@ -145,41 +184,43 @@ class Shield:
         raise AssertionError("a mode is always tried")
 
     def detach(self, interface: str) -> bool:
-        """Take the program off; False when it was not there. Maps stay."""
-        link = self._links.get(interface) or _pinned_link(self.folder, interface)
+        """Take the program off; False when it was not there, or there is no such interface. Maps stay."""
+        try:
+            ifindex = index_of(interface)
+        except NotFound:
+            return False
+        link = self._link(ifindex)
         if link is None:
             return False
-        self._release(interface, link)
+        self._release(ifindex, link)
         return True
 
-    def _release(self, interface: str, link: Link) -> None:
+    def _release(self, ifindex: int, link: Link) -> None:
         with contextlib.suppress(BpfFailed):  # the interface is gone
             link.detach()
-        self._links.pop(interface, None)
+        self._links.pop(ifindex, None)
         link.close()
         if self.folder is not None:
-            (self.folder / _link_name(interface)).unlink(missing_ok=True)
+            (self.folder / f"{_LINK}{ifindex}").unlink(missing_ok=True)
 
     def attachments(self) -> tuple[Attachment, ...]:
         """Where the program is, in this network namespace."""
-        names = set(self._links)
-        if self.folder is not None:
-            names |= {_interface_name(one.name) for one in self.folder.glob(f"{_LINK}*")}
         found = []
-        for name in sorted(names):
-            link = self._links.get(name) or _pinned_link(self.folder, name)
-            if link is None:
+        for ifindex in self._indexes():
+            link = self._link(ifindex)
+            if link is None or not link.ifindex:
                 continue
-            link.read()
-            if link.ifindex and attached_or_none(link.ifindex) == link.program_id:
-                mode = attached(link.ifindex).mode or Mode.NATIVE
-                found.append(Attachment(name, link.ifindex, mode, True, ""))
+            with contextlib.suppress(BpfFailed, OSError):  # it is none of this namespace's
+                now = attached(ifindex)
+                if now.program_id == link.program_id:
+                    name = socket.if_indextoname(ifindex)
+                    found.append(Attachment(name, ifindex, now.mode or Mode.NATIVE, True, ""))
         return tuple(found)
 
     def remove(self) -> None:
         """Detach everywhere and forget everything: programs, maps, counters, lists in the kernel."""
-        for interface in list(self._links):
-            self.detach(interface)
+        for ifindex, link in list(self._links.items()):
+            self._release(ifindex, link)
         if self.folder is not None:
             remove(self.folder)
         self.close()
@@ -204,16 +245,16 @@ def load(data: bytes, folder: Path | None, constants: Mapping[str, int] | None =
     """
     constants = constants or {}
     if folder is None:
-        return _load(data, None, constants, b"")
+        return _load(data, None, constants, "")
     bpffs.prepare(folder)
-    stamp = hashlib.sha256(data + repr(sorted(constants.items())).encode()).digest()
+    digest = hashlib.sha256(data + repr(sorted(constants.items())).encode()).hexdigest()
     with hold(folder):
-        for one in folder.glob(f"{_NEXT}*"):
+        for one in folder.glob(f"{NEXT}*"):
             one.unlink()
-        if _stamp(folder) == stamp:
+        if read_stamp(folder).object == digest:
             with contextlib.suppress(FileNotFoundError):
                 return _adopt(folder)
-        return _load(data, folder, constants, stamp)
+        return _load(data, folder, constants, digest)
 
 
 def compiled() -> bytes:
@@ -256,28 +297,6 @@ def remove(folder: Path) -> bool:
     return True
 
 
-@contextlib.contextmanager
-def hold(folder: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
-    """Hold the lock of a folder; the kernel drops it with its holder. Raises Conflict."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise Conflict(
-                        f"another process changes {folder} and does not end",
-                        hint="wait for it, or end it",
-                    ) from None
-                time.sleep(0.005)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def index_of(interface: str) -> int:
     """Raises NotFound."""
     try:
@@ -295,69 +314,75 @@ def attached_or_none(ifindex: int) -> int | None:
 
 
 def _adopt(folder: Path) -> Shield:
+    # Before the maps: when others are put in place meanwhile, it is noticed at the first change.
+    generation = current_generation(folder)
     program = Program.pinned(folder / "program")
     names = sorted(
         one.name
         for one in folder.iterdir()
-        if one.name not in ("program", _STAMP) and not one.name.startswith((_LINK, _NEXT))
+        if one.name not in _NO_MAPS and not one.name.startswith((_LINK, NEXT))
     )
     maps = {name: Map.pinned(folder / name) for name in names}
-    return Shield(folder, program, maps, Loaded(True, tuple(names), ()))
+    return Shield(folder, program, maps, Loaded(True, tuple(names), ()), generation)
 
 
-def _load(data: bytes, folder: Path | None, constants: Mapping[str, int], stamp: bytes) -> Shield:
+def _load(data: bytes, folder: Path | None, constants: Mapping[str, int], digest: str) -> Shield:
+    stamp = read_stamp(folder)
     with Object(data, PROGRAM) as found:
         types = Types(found.btf)
         _set_constants(found, types, constants)
         definitions = {name: one for name, one in found.maps.items() if not one.internal}
+        contents = {name: _contents(one, types) for name, one in definitions.items()}
         before = _pinned_maps(folder, definitions)
-        kept = {name: one for name, one in before.items() if _is_same(definitions[name], types, one)}
+        fitting = {name for name in before if stamp.contents.get(name) == contents[name]}
+        kept = {name: before[name] for name in fitting if definitions[name].shape == before[name].shape}
         for name, one in kept.items():
             definitions[name].reuse(one)
         found.load()
         maps = {name: kept.get(name) or one.open() for name, one in definitions.items()}
         program = found.program(PROGRAM)
         # Unpinned, for measurements and tests: the program's own variables.
-        extra = (
-            {name: one.open() for name, one in found.maps.items() if one.internal} if folder is None else {}
-        )
-    changed = sorted(set(before) - set(kept))
+        internal = {name: one for name, one in found.maps.items() if one.internal and folder is None}
+        extra = {name: one.open() for name, one in internal.items()}
     notes = tuple(
-        _migrate(name, before[name], maps[name], types, definitions[name])
-        for name in changed
+        _migrate(name, before[name], maps[name], name in fitting)
+        for name in sorted(set(before) - set(kept))
         if before[name].next_key(None) is not None
     )
     if folder is not None:
-        _put_in_place(folder, program, {name: one for name, one in maps.items() if name not in kept}, stamp)
-        for path in folder.iterdir():
-            if path.name not in (*maps, "program", _STAMP) and not path.name.startswith(_LINK):
-                path.unlink()
-    return Shield(folder, program, {**maps, **extra}, Loaded(False, tuple(sorted(kept)), notes))
+        # Until all is in place, only of these is it known which layout is pinned.
+        write_stamp(folder, Stamp("", {name: contents[name] for name in fitting}))
+        _put_in_place(folder, program, maps, set(kept))
+        write_stamp(folder, Stamp(digest, contents))
+    loaded = Loaded(False, tuple(sorted(kept)), notes)
+    return Shield(folder, program, {**maps, **extra}, loaded, current_generation(folder))
 
 
-def _put_in_place(folder: Path, program: Program, maps: Mapping[str, Map], stamp: bytes) -> None:
+def _put_in_place(folder: Path, program: Program, maps: Mapping[str, Map], kept: set[str]) -> None:
     """Whenever this is cut off, what is pinned is a shield that works, and the next loader begins anew."""
-    (folder / _STAMP).unlink(missing_ok=True)
-    for name, one in maps.items():
-        one.pin(folder / f"{_NEXT}{name}")
-    program.pin(folder / f"{_NEXT}program")
+    fresh = {name: one for name, one in maps.items() if name not in kept}
+    for name, one in {**fresh, "program": program}.items():
+        pin(folder, one, f"{NEXT}{name}")
     for path in folder.glob(f"{_LINK}*"):
         with Link.pinned(path) as link:
             if link.ifindex:
                 link.update(program)
-    for name in (*maps, "program"):
-        (folder / f"{_NEXT}{name}").rename(folder / name)
-    with Map.create(MapType.ARRAY, "loader", 4, len(stamp), 1) as mark:
-        mark.update(bytes(4), stamp)
-        mark.pin(folder / _STAMP)
+    for name in (*fresh, "program"):
+        (folder / f"{NEXT}{name}").rename(folder / name)
+    stays = {*maps, "program", STAMP, *((RULE_SET, RULE_SET_COMING) if "rules" in kept else ())}
+    for path in folder.iterdir():
+        if path.name not in stays and not path.name.startswith(_LINK):
+            path.unlink()
 
 
-def _stamp(folder: Path) -> bytes | None:
-    try:
-        with Map.pinned(folder / _STAMP) as mark:
-            return mark.lookup(bytes(4))
-    except FileNotFoundError:
-        return None
+def _contents(definition: MapDefinition, types: Types) -> str:
+    """A digest of what lies where in a map's keys and values, and in maps inside of it."""
+    inner = definition.inner
+    described = [types.description(one) if one else "" for one in definition.btf_ids]
+    inside = (inner.shape, _contents(inner, types)) if inner is not None else ()
+    shape = definition.shape
+    text = repr((shape.type, shape.key_size, shape.value_size, described, inside))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _set_constants(found: Object, types: Types, constants: Mapping[str, int]) -> None:
@@ -380,35 +405,8 @@ def _pinned_maps(folder: Path | None, definitions: Mapping[str, MapDefinition]) 
     return found
 
 
-def _is_same(definition: MapDefinition, types: Types, existing: Map) -> bool:
-    """Whether the new program finds in it what it expects: sizes, and what lies where."""
-    if definition.shape != existing.shape or not _same_contents(definition, types, existing):
-        return False
-    if definition.inner is None:
-        return True
-    raw = existing.lookup(bytes(existing.key_size))
-    if raw is None:
-        return False
-    with Map.by_id(int(np.frombuffer(raw, np.uint32)[0])) as inner:
-        return _is_same(definition.inner, types, inner)
-
-
-def _same_contents(definition: MapDefinition, types: Types, existing: Map) -> bool:
-    if (definition.shape.key_size, definition.shape.value_size) != (existing.key_size, existing.value_size):
-        return False
-    theirs = existing.btf
-    if theirs is None or not all(definition.btf_ids):
-        return True
-    old = Types(theirs[0])
-    return all(
-        types.description(new) == old.description(number)
-        for new, number in zip(definition.btf_ids, theirs[1:], strict=True)
-    )
-
-
-def _migrate(name: str, old: Map, new: Map, types: Types, definition: MapDefinition) -> str:
-    movable = old.type == new.type and old.type not in (MapType.RINGBUF, MapType.ARRAY_OF_MAPS)
-    if not movable or not _same_contents(definition, types, old):
+def _migrate(name: str, old: Map, new: Map, is_fitting: bool) -> str:
+    if not is_fitting or old.type in (MapType.RINGBUF, MapType.ARRAY_OF_MAPS):
         return f"{name}: its layout has changed, it begins empty"
     moved = lost = 0
     if new.type.per_cpu or new.type == MapType.ARRAY:
@@ -441,21 +439,3 @@ def _occupied(interface: str, ifindex: int) -> Conflict:
         field=interface,
         hint=f"ip link set dev {interface} xdp off removes it, unless a link of another tool holds it",
     )
-
-
-def _pinned_link(folder: Path | None, interface: str) -> Link | None:
-    if folder is None:
-        return None
-    try:
-        return Link.pinned(folder / _link_name(interface))
-    except FileNotFoundError:
-        return None
-
-
-def _link_name(interface: str) -> str:
-    # The bpf file system takes no dots, which VLAN interfaces have in their names.
-    return _LINK + re.sub(r"[%.]", lambda match: f"%{ord(match[0]):02x}", interface)
-
-
-def _interface_name(link: str) -> str:
-    return re.sub(r"%([0-9a-f]{2})", lambda match: chr(int(match[1], 16)), link.removeprefix(_LINK))

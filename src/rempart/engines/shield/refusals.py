@@ -7,7 +7,7 @@ import errno
 from rempart.model.errors import EngineRefused, EnvironmentLacks
 
 ENGINE = "shield"
-MINIMUM_KERNEL = "5.15"
+MINIMUM_KERNEL = "6.1"
 LOG_LINES = 12
 
 
@@ -72,7 +72,7 @@ def kernel_too_old(missing: tuple[str, ...]) -> EnvironmentLacks:
     return EnvironmentLacks(
         "kernel",
         f"this kernel has not what the packet shield needs: {', '.join(missing)}",
-        hint=f"Linux {MINIMUM_KERNEL} or newer (Debian 12 has 6.1), or switch the shield off",
+        hint=f"Linux {MINIMUM_KERNEL} or newer (Debian 12's), or switch the shield off",
     )
 
 

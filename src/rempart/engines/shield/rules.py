@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from rempart.engines.shield import compile as compiler
 from rempart.engines.shield import layout
 from rempart.engines.shield.libbpf import Map, MapType
 from rempart.engines.shield.loader import Shield
+from rempart.engines.shield.pinning import RULE_SET, RULE_SET_COMING, pin
 from rempart.engines.shield.tables import Count
 from rempart.model.shield import ShieldRule
 
@@ -34,9 +36,14 @@ def replace(shield: Shield, rules: Sequence[ShieldRule]) -> int:
             if id_ not in slots:
                 _begin(shield, slot)
         # Not one the program may be reading: a set is written before it is seen, and never again.
-        with Map.create(MapType.ARRAY, "rule_set", 4, layout.RULE_SET.itemsize, 1) as inner:
-            inner.update(_FIRST, record.tobytes())
-            shield.maps["rules"].update(_FIRST, inner.fd.to_bytes(4, "little"))
+        inner = Map.create(MapType.ARRAY, RULE_SET, 4, layout.RULE_SET.itemsize, 1)
+        inner.update(_FIRST, record.tobytes())
+        if shield.folder is not None:
+            pin(shield.folder, inner, RULE_SET_COMING)
+        shield.maps["rules"].update(_FIRST, inner.fd.to_bytes(4, "little"))
+        if shield.folder is not None:
+            (shield.folder / RULE_SET_COMING).rename(shield.folder / RULE_SET)
+        shield.rule_set = inner
     return generation
 
 
@@ -45,8 +52,22 @@ def active(shield: Shield) -> Any:
     raw = shield.maps["rules"].lookup(_FIRST)
     if raw is None:
         return np.zeros(1, layout.RULE_SET)[0]
-    with Map.by_id(int.from_bytes(raw, "little")) as inner:
-        return np.frombuffer(inner.lookup(_FIRST) or b"", layout.RULE_SET)[0]
+    inner = _inner(shield, int.from_bytes(raw, "little"))
+    return np.frombuffer(inner.lookup(_FIRST) or b"", layout.RULE_SET)[0]
+
+
+def _inner(shield: Shield, number: int) -> Map:
+    """The map of this id. To open a map by its id needs CAP_SYS_ADMIN, and the outer map tells ids alone; so
+    each set is pinned too, under another name until the outer map has it."""
+    if shield.rule_set is not None and shield.rule_set.id == number:
+        return shield.rule_set
+    for name in (RULE_SET, RULE_SET_COMING) if shield.folder is not None else ():
+        with contextlib.suppress(FileNotFoundError):
+            found = Map.pinned(shield.folder / name)  # type: ignore[operator]
+            if found.id == number:
+                shield.rule_set = found
+                return found
+    return Map.by_id(number)
 
 
 def hits(shield: Shield) -> Mapping[int, Count]:

@@ -1,9 +1,9 @@
 """A list on disk: what the kernel forgets when the machine restarts.
 
-Two files. ``NAME.list`` holds all entries as they are in memory (``entries``: a million in one read), under a
-header with a checksum. ``NAME.journal`` holds what has changed since, in records with a checksum each; when it
-has grown long both are written anew as one. Whoever changes them holds ``NAME.lock``; the kernel drops the lock
-with its holder. Every change is on the disk when the call returns.
+Two files. ``NAME.list`` holds all entries as they are in memory (``entries``: a million in one read), with a
+header and a checksum. ``NAME.journal`` holds what has changed since, in records with a checksum each; when it
+has grown long both are written anew as one. Whoever changes them holds ``NAME.lock``, which ends with its
+holder. Every change is on the disk when the call returns.
 
 Records that a crash has spoilt at the journal's end are what was never acknowledged, and are passed over.
 Anything else that does not add up is damage: ``SpoiltList``.

@@ -49,16 +49,31 @@ class Metered(NamedTuple):
 
 def configure(shield: Shield, orders: ShieldOrders) -> None:
     """Make the program follow ``orders``. What the lists have said stays; so does the hash's seed."""
-    wall = (time.time_ns() - time.clock_gettime_ns(time.CLOCK_MONOTONIC)) // SECOND
     with shield.lock():
         before = _config(shield)
         record = compiler.config(
             orders,
             seed=int(before["seed"]) or secrets.randbits(64) or 1,
-            wall=wall,
+            wall=_wall(),
             flags=Flag(int(before["flags"])) & LISTS,
         )
         shield.maps["config"].update(_FIRST, record.tobytes())
+
+
+def keep_time(shield: Shield) -> bool:
+    """Tell the program the time of day, by which it checks DNS cookies; True when the clock was set since.
+
+    For whoever looks after the shield: now and then, for clocks are set after a start.
+    """
+    with shield.lock():
+        record = _config(shield)
+        wall = _wall()
+        # A division that falls on the other side of a second is no change.
+        if abs(int(record["wall"]) - wall) <= 1:
+            return False
+        record["wall"] = wall
+        shield.maps["config"].update(_FIRST, record.tobytes())
+    return True
 
 
 def set_flags(shield: Shield, flags: Flag, *, cleared: Flag = Flag(0)) -> None:  # noqa: B008
@@ -158,6 +173,11 @@ def _all(table: Map) -> tuple[Any, Any]:
     if not rows:
         return np.zeros((0, table.key_size), np.uint8), np.zeros((0, table.value_size), np.uint8)
     return np.concatenate([keys for keys, _ in rows]), np.concatenate([values for _, values in rows])
+
+
+def _wall() -> int:
+    """Unix time, in seconds, at which the program's clock was 0."""
+    return (time.time_ns() - time.clock_gettime_ns(time.CLOCK_MONOTONIC)) // SECOND
 
 
 def _config(shield: Shield) -> Any:

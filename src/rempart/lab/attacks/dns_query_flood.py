@@ -6,7 +6,7 @@ from pydantic import Field
 
 from rempart.lab.attacks.contract import Attack, AttackParameters, Order, Sources, Unit
 from rempart.lab.attacks.dns_questions import question
-from rempart.lab.attacks.ip_frames import flood
+from rempart.lab.attacks.ip_frames import Packet, flood
 from rempart.lab.attacks.reporting import Tally, own_sender, run_sender
 
 
@@ -27,9 +27,14 @@ DNS_QUERY_FLOOD = Attack(
 )
 
 
+def packet(order: Order, parameters: DnsQueryFlood) -> Packet:
+    """The same question in each packet."""
+    return question(order, order.target.host, parameters.kind)
+
+
 def carry_out(order: Order, tally: Tally) -> None:
     parameters = DnsQueryFlood.model_validate(order.parameters)
-    flood(order, parameters, tally, lambda v6: question(order, order.target.host, parameters.kind))
+    flood(order, parameters, tally, lambda v6: packet(order, parameters))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Fragment flood: pieces of datagrams whose other pieces never come.
 
 First fragments carry a UDP header, the others only their place in the whole; every one is of another
-datagram. Each takes memory of the edge's kernel until it gives up waiting (RFC 791, RFC 8200 section 4.5). It
-is aimed at that memory, and harms whose own datagrams come in pieces.
+datagram. Each takes memory of the edge's kernel until it gives up waiting (RFC 791, RFC 8200 section 4.5).
+It is aimed at that memory, and harms whose own datagrams come in pieces.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rempart.lab.attacks import bpf
-from rempart.lab.attacks.bpf import Array, Helper, Instructions, Kind
+from rempart.lab import bpf
+from rempart.lab.bpf import Array, Helper, Instructions, Kind
 from rempart.lab.network.inside import unshare_network
 
 LOOPBACK_INDEX = 1
@@ -49,17 +49,18 @@ class Taken:
 class LiveFrames:
     """Equally long frames that leave by one interface, one after the other and round again.
 
+    Without an interface they are made and let go, which says what making them costs.
     ``frames`` can be written at any time between two calls of ``send``.
     """
 
-    def __init__(self, interface: str, count: int, length: int, taken: Taken) -> None:
+    def __init__(self, interface: str | None, count: int, length: int, taken: Taken) -> None:
         self._taken = taken
         self._blank = bytes(length)
         self._array = Array("frames", length, count)
         self._next = Array("next", 4, 1)
         self._place = self._next.rows.view(np.uint32)
         self.frames = self._array.rows
-        index = socket.if_nametoindex(interface)
+        index = None if interface is None else socket.if_nametoindex(interface)
         self._program = bpf.load(
             Kind.XDP, "frames", sending(self._array.descriptor, self._next.descriptor, count, length, index)
         )
@@ -83,8 +84,9 @@ class LiveFrames:
         self._next.close()
 
 
-def sending(frames: int, place: int, count: int, length: int, interface: int) -> Instructions:
-    """Copy the frame at ``place`` (a map with its number) over the packet, go on by one, redirect."""
+def sending(frames: int, place: int, count: int, length: int, interface: int | None) -> Instructions:
+    """Copy the frame at ``place`` (a map with its number) over the packet, go on by one, redirect; drop it
+    when there is no interface."""
     program = Instructions().copy(6, 1)
     program.address(1, place).load32(2, 1, 0)
     program.copy(3, 2).add(3, 1).skip_if_less(3, count, 2).constant(3, 0).store32(1, 0, 3)
@@ -93,6 +95,8 @@ def sending(frames: int, place: int, count: int, length: int, interface: int) ->
     # Nothing found (which cannot be): 0 is XDP_ABORTED.
     program.skip_unless_equal(0, 0, 1).exit()
     program.copy(3, 0).copy(1, 6).constant(2, 0).constant(4, length).call(Helper.STORE_BYTES)
+    if interface is None:
+        return program.constant(0, bpf.XDP_DROP).exit()
     return program.constant(1, interface).constant(2, 0).call(Helper.REDIRECT).exit()
 
 

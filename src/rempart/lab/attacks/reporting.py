@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rempart.lab.attacks import bpf
+from rempart.lab import bpf
 from rempart.lab.attacks.contract import Order, Sample, Sender, Sent
 from rempart.lab.network.inside import is_a_labs
 from rempart.model.errors import RempartError

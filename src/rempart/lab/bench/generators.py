@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from rempart.lab.attacks import bpf
+from rempart.lab import bpf
 from rempart.lab.attacks.catalogue import ATTACKS
 from rempart.lab.attacks.contract import Attack, Order, Unit
 from rempart.lab.attacks.network import NETWORK

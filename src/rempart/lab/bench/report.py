@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from statistics import median
 
 from pydantic import Field
 
-from rempart.lab.figures import Bar
+from rempart.lab.figures import Judged
 from rempart.model.base import Value
 
 
@@ -23,19 +22,11 @@ class Row(Value):
     note: str = ""
 
 
-class BenchReport(Value):
+class BenchReport(Judged):
     """One benchmark's outcome."""
 
     bench: str
     rows: tuple[Row, ...]
-    bars: tuple[Bar, ...]
-
-    @property
-    def ok(self) -> bool:
-        return all(bar.ok for bar in self.bars)
-
-    def json_text(self) -> str:
-        return json.dumps(self.model_dump(mode="json"), indent=2)
 
 
 def middle(samples: Sequence[float]) -> float | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from rempart.lab.contenders.contract import EdgeScene
+from rempart.lab.contenders.contract import Contender, EdgeScene, Standing
 from rempart.model.errors import RempartError
 
 _PLACE = re.compile(r"@[A-Z0-9_]+@")
@@ -83,6 +83,23 @@ def nginx(scene: EdgeScene, package: str) -> Iterator[psutil.Process]:
     argv = ["nginx", "-c", str(config), "-p", str(scene.folder), "-e", str(scene.folder / "error.log")]
     with scene.place.running(argv, log=scene.folder / "nginx.out") as process:
         yield process
+
+
+def nginx_contender(name: str, summary: str) -> Contender:
+    """A contender that is nginx with the ``nginx.conf`` in the folder of its name."""
+
+    @contextlib.contextmanager
+    def start(scene: EdgeScene) -> Iterator[Standing]:
+        with nginx(scene, name):
+            yield Standing(authority=scene.authority)
+
+    return Contender(
+        name=name,
+        summary=summary,
+        lacks=lacking(("nginx", "nginx-light")),
+        start=start,
+        versions=versions_of(("nginx", "-v")),
+    )
 
 
 def last_words(folder: Path) -> str:

@@ -9,13 +9,12 @@ the same of each, one contender after the other, with the same seed.
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 
 from pydantic import Field
 
 from rempart.lab.attacks.contract import Unit
-from rempart.lab.figures import Bar
+from rempart.lab.figures import Judged
 from rempart.lab.network.world import WorldShape
 from rempart.lab.visitors.contract import Population
 from rempart.model.base import Value
@@ -105,17 +104,9 @@ class ContenderResult(Value):
     """``latency_ms.p99`` / ``calm_p99_ms``; None in a drill without attack."""
 
 
-class DrillResult(Value):
+class DrillResult(Judged):
     """A drill's outcome: the document that ``--json`` prints."""
 
     drill: str
     seed: int
     contenders: tuple[ContenderResult, ...]
-    bars: tuple[Bar, ...]
-
-    @property
-    def ok(self) -> bool:
-        return all(bar.ok for bar in self.bars)
-
-    def json_text(self) -> str:
-        return json.dumps(self.model_dump(mode="json"), indent=2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rempart.lab.attacks.contract import Sent, Unit
 from rempart.lab.drills.contract import BarWanted, ContenderResult, Latency, Metric
@@ -116,14 +117,23 @@ def time_to_mitigate(seen: Evidence) -> float | None:
     if not firsts or not calm:
         return None
     first, last_bad = min(firsts), None
-    for step, share in enumerate(goodput_by_step(seen.truths, first, seen.phases.end)):
+    truths = [in_time(truth, seen.phases.attack_end) for truth in seen.truths]
+    for step, share in enumerate(goodput_by_step(truths, first, seen.phases.end)):
         if share is not None and share < KEPT * calm:
             last_bad = step
     if last_bad is None:
         return 0.0
     recovered = (last_bad + 1) * STEP_S
     # What comes back when the attack ends was not mitigated.
-    return round(recovered, 1) if first + recovered <= seen.phases.attack_end else None
+    return round(recovered, 1) if first + recovered < seen.phases.attack_end else None
+
+
+def in_time(truth: Truth, attack_end: float) -> Truth:
+    """A request as it counts for the time to mitigate: one that waited long, and was served only when the
+    attack was over, was served by its end."""
+    if truth.intended < attack_end < truth.ended and truth.latency > WINDOW_S:
+        return replace(truth, outcome=Outcome.FAILED)
+    return truth
 
 
 def goodput_by_step(truths: Sequence[Truth], since: float, until: float) -> list[float | None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,9 +35,10 @@ from rempart.lab.drills.starting import (
 )
 from rempart.lab.drills.timeline import Moment, Timeline, timeline
 from rempart.lab.network.making import Network, refuse_without_namespaces
-from rempart.lab.network.world import Edge, world
+from rempart.lab.network.world import Edge, Role, world
 from rempart.lab.origins.catalogue import ORIGINS
 from rempart.lab.origins.contract import Origin, OriginScene, read_log
+from rempart.lab.progress import Progress
 from rempart.lab.visitors.contract import VisitorsOrder
 from rempart.lab.visitors.truth import read_truths, worst_lag
 from rempart.model.errors import EnvironmentLacks, RempartError
@@ -49,9 +50,6 @@ SENDERS_END_S = 15.0
 OTHERS_SHARE = 0.25
 LATE_S = 0.25
 """When the visitors' own clock was later than this, the lab was too small, and the report says so."""
-
-Progress = Callable[[str, float], None]
-"""Called with what is going on and the share of the whole that is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +143,9 @@ def rehearse(
         start_resolver(stack, network)
         scene = start_origin(stack, network, origin)
         progress("it starts", 0.02)
-        standing = start_contender(stack, network, contender, scene)
-        target = target_of(plan, origin)
-        wait_until_served(plan, target, standing.authority)
+        with network.quota_lifted(Role.EDGE):
+            standing = start_contender(stack, network, contender, scene)
+            wait_until_served(plan, target_of(plan, origin), standing.authority)
         return rehearse_standing(
             drill, contender, network, origin, scene, standing, seed=seed, progress=progress
         )

@@ -13,7 +13,7 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,7 +30,7 @@ from rempart.lab.contenders.none import NONE
 from rempart.lab.contenders.rempart import REMPART, authority_of, launched, operator
 from rempart.lab.drills import measures
 from rempart.lab.drills.contract import BarWanted, Drill, DrillResult, Metric, Wave
-from rempart.lab.drills.running import Outcome, Progress, Rehearsal, rehearse_standing
+from rempart.lab.drills.running import Outcome, Rehearsal, rehearse_standing
 from rempart.lab.drills.starting import (
     HOST,
     ZONE,
@@ -50,12 +50,14 @@ from rempart.lab.network.world import Edge, Role, WorldShape, world
 from rempart.lab.origins.catalogue import ORIGINS
 from rempart.lab.origins.contract import OriginScene
 from rempart.lab.origins.forum import require_environment
+from rempart.lab.progress import Progress
+from rempart.lab.visitors.behaviours import crawlers
 from rempart.lab.visitors.contract import Population
 from rempart.model.errors import EnvironmentLacks, RempartError
 
-FALLS, STANDS = 0.5, 0.85
-"""Not nearer to 1: some hundred requests are judged, and crawlers cannot pass a challenge. Of what the plans
-of 40 seeds want they make 2.5 % in the mean and 9.6 % at the most."""
+FALLS, STANDS = 0.5, 0.9
+"""Everybody in the plan can be served: people pass the challenge, feeds and the search engine's network are
+exempt from it. Not nearer to 1: some hundred requests are judged, and a busy machine loses a few."""
 SECURITY_LEVEL = "under_attack"
 FEEDS = "/feeds/"
 MAIL = f"mail.{ZONE}"
@@ -69,6 +71,9 @@ class Phase(StrEnum):
     LIFTED = "lifted"
     MOVED = "moved"
 
+
+WITHOUT = (Phase.UNPROTECTED, Phase.LIFTED)
+"""Phases with a plain nginx; on a machine that has none they are left out, and said."""
 
 WORDS = {
     Phase.UNPROTECTED: "The forum behind a plain nginx, no limits.",
@@ -88,7 +93,7 @@ STORY = Drill(
     waves=(Wave(attack="http-get-flood"),),
     settle_s=1.0,
     calm_s=2.0,
-    attack_s=8.0,
+    attack_s=7.0,
     after_s=1.0,
     bars=(
         BarWanted(metric=Metric.GOODPUT, at_most=FALLS, contender=Phase.UNPROTECTED),
@@ -109,12 +114,13 @@ class Told:
 
 
 def tell(*, seed: int, attack_s: float | None = None, progress: Progress = lambda words, share: None) -> Told:
-    """Run the story. EnvironmentLacks where it cannot be: it has no part that could be left out."""
+    """Run the story. EnvironmentLacks where it cannot be."""
     refuse_without_namespaces()
     require_environment()
-    for needed in (NONE, REMPART):
-        if (why := needed.lacks()) is not None:
-            raise EnvironmentLacks(needed.name, why, hint="run bin/setup --demo")
+    if (why := REMPART.lacks()) is not None:
+        raise EnvironmentLacks(REMPART.name, why, hint="run bin/setup --demo")
+    bare = NONE.lacks()
+    left_out = {} if bare is None else {phase.value: bare for phase in WITHOUT}
     drill = STORY if attack_s is None else STORY.model_copy(update={"attack_s": attack_s})
     plan = world(drill.world, seed=seed, run=secrets.token_hex(4), cores=os.cpu_count() or 1)
     require_generators(drill, plan, ORIGINS[drill.origin])
@@ -126,19 +132,20 @@ def tell(*, seed: int, attack_s: float | None = None, progress: Progress = lambd
         elsewhere = edge_scene(network, plan.edges[1], origin, made(network.folder / "2"))
         second = stack.enter_context(launched(elsewhere))
         ORIGINS[drill.origin].prepare(origin)
-        second.wait_until_up()
-        seen = list(_phases(drill, network, origin, second, seed, progress))
+        phases = [phase for phase in Phase if phase.value not in left_out]
+        seen = list(_phases(phases, drill, network, origin, second, seed, progress))
     results = [measures.judge(one.evidence) for one in seen]
     document = DrillResult(
         drill=drill.name, seed=seed, contenders=tuple(results), bars=measures.bars(drill.bars, results)
     )
     remarks = tuple(f"{one.evidence.name}: {remark}" for one in seen for remark in one.remarks)
-    outcome = Outcome(document, tuple(one.timeline for one in seen), {}, remarks)
+    outcome = Outcome(document, tuple(one.timeline for one in seen), left_out, remarks)
     first = seen[0].evidence.phases.begin
     return Told(outcome, tuple(round(one.evidence.phases.begin - first, 3) for one in seen))
 
 
 def _phases(
+    phases: Sequence[Phase],
     drill: Drill,
     network: Network,
     origin: OriginScene,
@@ -146,19 +153,24 @@ def _phases(
     seed: int,
     progress: Progress,
 ) -> Iterator[Rehearsal]:
-    """The four phases, one after the other."""
+    """The phases, one after the other."""
     first, second = network.plan.edges
     zone_file = network.folder / "exported.zone"
+    search_engine = crawlers(network.plan.visitors)
     scenery: dict[Phase, tuple[Edge, Callable[[EdgeScene], AbstractContextManager[Standing]]]] = {
         Phase.UNPROTECTED: (first, NONE.start),
-        Phase.PROTECTED: (first, partial(_first_operator, exported=zone_file)),
+        Phase.PROTECTED: (first, partial(_first_operator, exported=zone_file, crawlers=search_engine)),
         Phase.LIFTED: (first, NONE.start),
-        Phase.MOVED: (second, partial(_moved_to, second_operator, exported=zone_file)),
+        Phase.MOVED: (
+            second,
+            partial(_moved_to, second_operator, exported=zone_file, crawlers=search_engine),
+        ),
     }
-    for number, (phase, (edge, start)) in enumerate(scenery.items()):
+    for number, phase in enumerate(phases):
+        edge, start = scenery[phase]
 
         def said(words: str, share: float, number: int = number, phase: Phase = phase) -> None:
-            progress(f"story: {phase.value}: {words}", 0.05 + 0.95 * (number + share) / len(scenery))
+            progress(f"story: {phase.value}: {words}", 0.05 + 0.95 * (number + share) / len(phases))
 
         said("it starts", 0.0)
         folder = made(network.folder / phase.value)
@@ -180,30 +192,31 @@ def _phases(
 
 
 @contextlib.contextmanager
-def _first_operator(scene: EdgeScene, *, exported: Path) -> Iterator[Standing]:
+def _first_operator(scene: EdgeScene, *, exported: Path, crawlers: str) -> Iterator[Standing]:
     """Rempart with the site and its zone. The owner exports the zone as soon as it is whole: who is dropped
     may have no later."""
     with operator(scene) as instance:
-        _add_site(instance, scene)
+        _add_site(instance, scene, crawlers)
         instance.cli("record", "add", scene.zone, "@", "MX", MAIL, "--priority", "10")
         exported.write_text(instance.cli("zone", "export", scene.zone).stdout)
         yield Standing(authority=authority_of(instance))
 
 
 @contextlib.contextmanager
-def _moved_to(instance: Instance, scene: EdgeScene, *, exported: Path) -> Iterator[Standing]:
+def _moved_to(instance: Instance, scene: EdgeScene, *, exported: Path, crawlers: str) -> Iterator[Standing]:
     """Another Rempart, which knows nothing but the exported zone and what the owner tells it."""
+    instance.wait_until_up()
     instance.cli("zone", "import", str(exported))
-    _add_site(instance, scene)
+    _add_site(instance, scene, crawlers)
     yield Standing(authority=authority_of(instance))
 
 
-def _add_site(instance: Instance, scene: EdgeScene) -> None:
+def _add_site(instance: Instance, scene: EdgeScene, crawlers: str) -> None:
     origin = f"http://{scene.origin_address}:{scene.origin_port}"
     # What a zone file does not carry: where the origin listens, and how visitors are met.
     instance.cli(
         "site", "add", scene.host, "--origin", origin,
-        "--security-level", SECURITY_LEVEL, "--exempt-path", FEEDS,
+        "--security-level", SECURITY_LEVEL, "--exempt-path", FEEDS, "--exempt-network", crawlers,
     )  # fmt: skip
 
 

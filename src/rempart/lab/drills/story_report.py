@@ -40,9 +40,9 @@ def page_of(drill: Drill, outcome: Outcome, *, begins: Sequence[float]) -> str:
         " asks its search for words that it does not know. Every phase has the same visitors and the same",
         " attack (shaded); the forum is started anew before each. What protects it is not limits for each",
         " client, since no bot asks more than a visitor does: the owner has set the security level",
-        " <code>under_attack</code>, so every visitor is challenged once, also before the attack. Who cannot",
-        " pass a challenge (a crawler, say) is a false positive in the table. Goodput is the share of what",
-        " visitors wanted that was served right.</p>",
+        " <code>under_attack</code>, so every visitor is challenged once, also before the attack. Feeds and",
+        " a search engine's network are exempt. Goodput is the share of what visitors wanted that was served",
+        " right.</p>",
         chart("goodput, %", [drawn("goodput", SERVED, goodput)], sections=sections, most=100),
         chart("slowest served request, ms", [drawn("latency", SERVED, latency)], sections=sections),
         chart(

@@ -22,7 +22,9 @@ RESERVED = tuple(
         "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",
     )
 )  # fmt: skip
-"""Where no client of the public Internet lives (RFC 6890); infrastructure takes its addresses from here."""
+"""Where no client of the public Internet lives (RFC 6890)."""
+INFRASTRUCTURE = ipaddress.IPv4Network("45.0.0.0/16")
+"""Public addresses of whoever else talks to an edge: the resolver, the ends of uplinks."""
 
 
 class Prefixes(Value):
@@ -91,7 +93,7 @@ def _scattered_v4(chosen: random.Random, count: int) -> list[ipaddress.IPv4Netwo
     found: dict[ipaddress.IPv4Network, None] = {}
     while len(found) < count:
         network = ipaddress.IPv4Network((chosen.randrange(1 << 24) << 8, 24))
-        if not any(network.overlaps(other) for other in RESERVED):
+        if not any(network.overlaps(other) for other in (*RESERVED, INFRASTRUCTURE)):
             found[network] = None
     return list(found)
 

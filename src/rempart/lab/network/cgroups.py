@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from rempart.lab.network.world import CpuCap
@@ -86,11 +87,16 @@ def folders(name: str, found: Hierarchies) -> tuple[Path, ...]:
     return tuple(root / name for root in roots if root is not None)
 
 
+LIFTED = {"cpu.cfs_quota_us": "-1", "cpu.max": f"max {PERIOD_US}"}
+"""What is written into a file of a quota for there to be none."""
+
+
 class Group:
     """The control group of one namespace of a run."""
 
     def __init__(self, name: str, role: str, cap: CpuCap, found: Hierarchies) -> None:
         self._usage: Path | None = None
+        self._quota: tuple[Path, str] | None = None
         self.places: tuple[Path, ...] = ()
         for controller, files in settings(cap, found).items():
             root = found.v1.get(controller) or found.v2 or Path("/sys/fs/cgroup")
@@ -98,10 +104,25 @@ class Group:
             _prepare(root, root / name, folder, controller)
             for file, text in files.items():
                 (folder / file).write_text(text)
+                if file in LIFTED:
+                    self._quota = folder / file, text
             if controller in ("cpuacct", "v2"):
                 self._usage = folder / ("cpuacct.usage" if controller == "cpuacct" else "cpu.stat")
             if folder not in self.places:
                 self.places = (*self.places, folder)
+
+    @contextlib.contextmanager
+    def lifted(self) -> Iterator[None]:
+        """Without the quota while the block runs."""
+        if self._quota is None:
+            yield
+            return
+        file, text = self._quota
+        file.write_text(LIFTED[file.name])
+        try:
+            yield
+        finally:
+            file.write_text(text)
 
     def take(self, pid: int, *, seconds: float = 2.0) -> None:
         """Move a kernel thread here. One that has only just been made is not ready for it: EINVAL."""

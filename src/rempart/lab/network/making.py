@@ -5,18 +5,20 @@ Links are made inside the namespaces, never in the host's own, so nothing of thi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
 import time
+from collections.abc import Iterator
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import psutil
 
-from rempart.lab import leftovers
-from rempart.lab.network import cgroups, remains
+from rempart.lab import bpf, leftovers
+from rempart.lab.network import cgroups, remains, vanishing
 from rempart.lab.network.inside import inside, set_sysctls, write_sysfs
 from rempart.lab.network.offload import aggregate_arrivals, send_whole_packets
 from rempart.lab.network.place import Place
@@ -59,6 +61,9 @@ EVERYWHERE = {
     "ipv6/neigh/default/gc_thresh3": "65536",
 }
 
+ARRIVALS = {"threaded": "1", "gro_flush_timeout": "50000", "napi_defer_hard_irqs": "1"}
+"""How an edge's interfaces take packets, below ``/sys/class/net``: by a thread, which looks again after 50
+microseconds instead of being woken for every few packets."""
 _NODAD = 0x02
 _PERMANENT = 0x80
 
@@ -79,6 +84,8 @@ class Network:
         self.plan = plan
         self.hierarchies = cgroups.here()
         self._groups: dict[Role, cgroups.Group] = {}
+        self._programs: list[int] = []
+        """Descriptors of links: a program is attached as long as one is open."""
         self._open: dict[Role, IPRoute] = {}
 
     def __enter__(self) -> Self:
@@ -110,6 +117,8 @@ class Network:
         self._clear()
 
     def _clear(self) -> None:
+        while self._programs:
+            os.close(self._programs.pop())
         while self._open:
             self._open.popitem()[1].close()
         remains.clear(self._run)
@@ -125,6 +134,14 @@ class Network:
             resolv_conf=self.folder / "resolv.conf",
             cores=() if group and any("cpuset" in str(place) for place in group.places) else cap.cores,
         )
+
+    @contextlib.contextmanager
+    def quota_lifted(self, role: Role) -> Iterator[None]:
+        """A role's processes may have a whole processor while the block runs: what starts is not judged, and
+        would start for half a minute."""
+        group = self._groups.get(role)
+        with group.lifted() if group else contextlib.nullcontext():
+            yield
 
     def cpu_seconds(self, role: Role) -> float | None:
         """Processor time of a role so far; the edge's includes the kernel's work on arriving packets."""
@@ -210,6 +227,7 @@ class Network:
             way: dict[str, Any] = {"gateway": route.gateway} if route.gateway else {"type": "blackhole"}
             self._routing(route.role).route("add", dst=route.network, **way)
         self._take_live_frames_from_bots()
+        self._let_answers_to_nobody_vanish()
         self._charge_arrivals_to_the_edges()
 
     def _take_live_frames_from_bots(self) -> None:
@@ -252,9 +270,9 @@ class Network:
         machine.
         """
         for edge in self.plan.edges:
-            self._charge_arrivals_to(edge.role)
+            self.charge_arrivals_to(edge.role)
 
-    def _charge_arrivals_to(self, role: Role) -> None:
+    def charge_arrivals_to(self, role: Role) -> None:
         namespace = self.plan.namespace(role)
         names = []
         for link in self.plan.links:
@@ -263,12 +281,21 @@ class Network:
                     inside(namespace, partial(aggregate_arrivals, end.name))
                     inside(self.plan.namespace(other.role), partial(send_whole_packets, other.name))
                     names.append(end.name)
-        write_sysfs(namespace, {f"{name}/threaded": "1" for name in names})
+        write_sysfs(namespace, {f"{name}/{file}": text for name in names for file, text in ARRIVALS.items()})
         group = self._groups[role]
         for pid in _kernel_threads(names):
             if self.plan.caps[role].cores:
                 os.sched_setaffinity(pid, self.plan.caps[role].cores)
             group.take(pid)
+
+    def _let_answers_to_nobody_vanish(self) -> None:
+        if bpf.lacking() is not None:
+            return
+        known = vanishing.known_in(self.plan)
+        for link in self.plan.links:
+            if link.a.role is Role.ROUTER and link.b.role in (Role.EDGE, Role.SECOND_EDGE):
+                attached = partial(vanishing.attach, link.a.name, known)
+                self._programs.append(inside(self.plan.namespace(Role.ROUTER), attached))
 
 
 def refuse_without_namespaces() -> None:
@@ -311,5 +338,7 @@ def _kernel_threads(interfaces: list[str], *, seconds: float = 2.0) -> list[int]
         if len(found) >= len(interfaces):
             return found
         if time.monotonic() > deadline:
-            raise RempartError("the kernel's thread for the edge's packets was not found")
+            raise RempartError(
+                f"the kernel's thread for the packets of {', '.join(interfaces)} was not found"
+            )
         time.sleep(0.02)

@@ -138,7 +138,9 @@ class World(Value):
 EDGE_V4, EDGE_V6 = "203.0.113.10", "2001:db8:ed::10"
 SECOND_EDGE_V4, SECOND_EDGE_V6 = "198.19.0.10", "2001:db8:ed2::10"
 ORIGIN_V4 = "192.0.2.80"
-RESOLVER_V4 = "198.51.100.53"
+RESOLVER_V4 = "45.0.53.53"
+"""Of ``addressing.INFRASTRUCTURE``: what comes to an edge must come from public addresses, or a defence that
+knows which are not drops it."""
 INTERFACE = "net0"
 """The interface of a namespace towards the router; the edge's is named by ``World.edge_interface``."""
 
@@ -155,7 +157,7 @@ def world(shape: WorldShape, *, seed: int, run: str, cores: int) -> World:
         _uplink(Role.VISITORS, 1),
         _uplink(Role.BOTS, 2),
         Link(
-            a=Interface(role=Role.ROUTER, name="resolver0", addresses=("198.51.100.1/24",)),
+            a=Interface(role=Role.ROUTER, name="resolver0", addresses=("45.0.53.1/24",)),
             b=Interface(role=Role.RESOLVER, name=INTERFACE, addresses=(f"{RESOLVER_V4}/24",)),
         ),
         Link(
@@ -169,19 +171,19 @@ def world(shape: WorldShape, *, seed: int, run: str, cores: int) -> World:
         ),
     )
     routes = [
-        *(Route(role=Role.ROUTER, network=net, gateway="198.18.1.2") for net in plan.visitors.v4),
-        *(Route(role=Role.ROUTER, network=net, gateway="2001:db8:1::2") for net in plan.visitors.v6),
-        *(Route(role=Role.ROUTER, network=net, gateway="198.18.2.2") for net in plan.bots.v4),
-        *(Route(role=Role.ROUTER, network=net, gateway="2001:db8:2::2") for net in plan.bots.v6),
+        *(Route(role=Role.ROUTER, network=net, gateway="45.0.1.2") for net in plan.visitors.v4),
+        *(Route(role=Role.ROUTER, network=net, gateway="2a0f:ff:1::2") for net in plan.visitors.v6),
+        *(Route(role=Role.ROUTER, network=net, gateway="45.0.2.2") for net in plan.bots.v4),
+        *(Route(role=Role.ROUTER, network=net, gateway="2a0f:ff:2::2") for net in plan.bots.v6),
         Route(role=Role.ROUTER, network="0.0.0.0/0", gateway=None),
         Route(role=Role.ROUTER, network="::/0", gateway=None),
         Route(role=Role.EDGE, network="0.0.0.0/0", gateway="203.0.113.1"),
         Route(role=Role.EDGE, network="::/0", gateway="2001:db8:ed::1"),
-        Route(role=Role.RESOLVER, network="0.0.0.0/0", gateway="198.51.100.1"),
+        Route(role=Role.RESOLVER, network="0.0.0.0/0", gateway="45.0.53.1"),
     ]
     for role, number in ((Role.VISITORS, 1), (Role.BOTS, 2)):
-        routes.append(Route(role=role, network="0.0.0.0/0", gateway=f"198.18.{number}.1"))
-        routes.append(Route(role=role, network="::/0", gateway=f"2001:db8:{number}::1"))
+        routes.append(Route(role=role, network="0.0.0.0/0", gateway=f"45.0.{number}.1"))
+        routes.append(Route(role=role, network="::/0", gateway=f"2a0f:ff:{number}::1"))
     edges = [Edge(role=Role.EDGE, v4=EDGE_V4, v6=EDGE_V6, interface=f"edge-{run}")]
     if shape.edges == 2:
         links = (*links, *_second_edge(shape, run))
@@ -252,9 +254,7 @@ def _uplink(role: Role, number: int) -> Link:
         a=Interface(
             role=Role.ROUTER,
             name=f"{role.value}0",
-            addresses=(f"198.18.{number}.1/24", f"2001:db8:{number}::1/64"),
+            addresses=(f"45.0.{number}.1/24", f"2a0f:ff:{number}::1/64"),
         ),
-        b=Interface(
-            role=role, name=INTERFACE, addresses=(f"198.18.{number}.2/24", f"2001:db8:{number}::2/64")
-        ),
+        b=Interface(role=role, name=INTERFACE, addresses=(f"45.0.{number}.2/24", f"2a0f:ff:{number}::2/64")),
     )

@@ -36,13 +36,23 @@ def plan(
 ) -> Iterator[Visit]:
     """The visits that begin within ``seconds``, in the order of their beginning."""
     chosen = random.Random(f"visits {seed}")
-    shared = [pick_v4(addresses.v4, chosen) for _ in range(population.carrier_nat_addresses)]
+    shared = [pick_v4(_others(addresses).v4, chosen) for _ in range(population.carrier_nat_addresses)]
     moment, number = 0.0, 0
     if population.visits_per_second == 0:
         return
     while (moment := moment + chosen.expovariate(population.visits_per_second)) < seconds:
         yield _visit(number, moment, population, site, addresses, shared, chosen)
         number += 1
+
+
+def crawlers(addresses: Prefixes) -> str:
+    """The network of the crawlers, which a search engine publishes (as Google does in ``googlebot.json``) so
+    that owners can let it pass. Nobody else is there, unless the visitors have no other."""
+    return addresses.v4[-1]
+
+
+def _others(addresses: Prefixes) -> Prefixes:
+    return Prefixes(v4=addresses.v4[:-1] or addresses.v4, v6=addresses.v6)
 
 
 def _visit(
@@ -55,7 +65,8 @@ def _visit(
     chosen: random.Random,
 ) -> Visit:
     kind = _kind(population, chosen)
-    address = _address(population, addresses, chosen)
+    people = _others(addresses)
+    address = _address(population, people, chosen)
     if kind is Kind.FEED_READER:
         steps: tuple[Step, ...] = (Step(0.0, address, (Fetch(chosen.choice(site.feeds)),)),)
         return Visit(number, begins, kind, False, READER, False, "", steps)
@@ -65,6 +76,7 @@ def _visit(
         token = f"Bearer {chosen.getrandbits(128):032x}"
         return Visit(number, begins, kind, False, PROGRAM, False, token, steps)
     if kind is Kind.CRAWLER:
+        address = pick_v4((crawlers(addresses),), chosen)
         found = [
             Fetch("/robots.txt"),
             *(Fetch(_page(site, chosen).path) for _ in range(chosen.randrange(4, 9))),
@@ -75,7 +87,7 @@ def _visit(
         address = chosen.choice(shared)
     roams = chosen.random() < population.roaming
     agents = WITHOUT_SCRIPTS if kind is Kind.NO_JAVASCRIPT else BROWSERS
-    steps = tuple(_pages(population, site, addresses, address, roams, chosen))
+    steps = tuple(_pages(population, site, people, address, roams, chosen))
     http2 = chosen.random() >= population.http1_share
     return Visit(number, begins, kind, http2, chosen.choice(agents), True, "", steps)
 

@@ -13,11 +13,15 @@ from rempart.model.errors import RempartError
 from rempart.node import privileges
 from rempart.node.shield import choosing, network
 
-CAPABILITIES = (privileges.CAP_NET_ADMIN, privileges.CAP_PERFMON, privileges.CAP_BPF)
-"""What the part keeps when it leaves root: to load and read (CAP_BPF), to attach and to set the network's
-sysctls (CAP_NET_ADMIN), and to have its program neither refused for comparing pointers nor slowed down by
-masking every index against speculation (CAP_PERFMON)."""
-_NEEDED = {privileges.CAP_NET_ADMIN: "CAP_NET_ADMIN", privileges.CAP_BPF: "CAP_BPF"}
+CAPABILITIES = (privileges.CAP_NET_ADMIN, privileges.CAP_BPF)
+"""What the part keeps when it leaves root: to read and write tables (CAP_BPF), to attach and to set the
+network's sysctls (CAP_NET_ADMIN). Loading needs CAP_PERFMON too (the program subtracts packet pointers),
+which could read all of the kernel's memory: so it is done before."""
+_TO_LOAD = {
+    privileges.CAP_NET_ADMIN: "CAP_NET_ADMIN",
+    privileges.CAP_PERFMON: "CAP_PERFMON",
+    privileges.CAP_BPF: "CAP_BPF",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ def planned(configuration: Configuration, *, is_root: bool) -> Planned:
         return Planned(False, "switched off by shield.enabled = false")
     if not is_root:
         return Planned(False, "not started as root, so no packet can be looked at", demanded)
-    lacking = [name for one, name in _NEEDED.items() if not privileges.capabilities() >> one & 1]
+    lacking = [name for one, name in _TO_LOAD.items() if not privileges.capabilities() >> one & 1]
     if lacking:
         return Planned(False, f"this machine or container does not give {' and '.join(lacking)}", demanded)
     try:
@@ -57,5 +61,7 @@ def planned(configuration: Configuration, *, is_root: bool) -> Planned:
 def _loadable() -> None:
     """Raises EnvironmentLacks when the library or the compiled program is missing."""
     from rempart.engines.shield.libbpf import library
+    from rempart.node.shield.kernel import program_bytes
 
     library()
+    program_bytes()

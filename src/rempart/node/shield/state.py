@@ -57,11 +57,10 @@ class SampledSource(Value):
 
 
 class ListSizes(Value):
-    """Entries of the lists, and how many they can hold."""
+    """Entries of the lists."""
 
     allowed: int = 0
-    blocked4: int = 0
-    blocked6: int = 0
+    blocked: int = 0
     rules: int = 0
 
 

@@ -7,6 +7,7 @@ maximum, so a connection over loopback shows it.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from pathlib import Path
 
@@ -16,6 +17,7 @@ _SCALES = 6
 SCALE_MAX = 14
 """RFC 7323, 2.3."""
 RECEIVE_BUFFERS = Path("/proc/sys/net/ipv4/tcp_rmem")
+RECEIVE_BUFFER_MAX = Path("/proc/sys/net/core/rmem_max")
 
 
 def window_scale() -> int:
@@ -28,7 +30,10 @@ def window_scale() -> int:
                 with accepted:
                     info = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
     except OSError:
-        return computed(int(RECEIVE_BUFFERS.read_text().split()[2]))
+        most = [int(RECEIVE_BUFFERS.read_text().split()[2])]
+        with contextlib.suppress(OSError, ValueError):  # kept from namespaces but the first
+            most.append(int(RECEIVE_BUFFER_MAX.read_text()))
+        return computed(max(most))
     return info[_SCALES] >> 4
 
 

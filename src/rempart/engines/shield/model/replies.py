@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rempart.engines.shield.model.dns import HEADER
 from rempart.engines.shield.model.parse import ACK, SYN, TCP, UDP, Packet
-from rempart.engines.shield.model.tables import Config
+from rempart.engines.shield.model.tables import Config, Flags
 
 MOST_OPTIONS = 24
 HOPS = 64
@@ -34,11 +34,11 @@ class SynOptions:
     timestamp: bytes | None = None
 
 
-def syn_options(options: bytes) -> SynOptions:
-    """Walk at most 24 options (RFC 9293, 3.2; RFC 7323; RFC 2018); of one that comes twice the last holds."""
+def syn_options(options: bytes, most: int = MOST_OPTIONS) -> SynOptions:
+    """Walk so many options (RFC 9293, 3.2; RFC 7323; RFC 2018); of one that comes twice the last holds."""
     mss, scale, sack, timestamp = None, None, False, None
     at = 0
-    for _ in range(MOST_OPTIONS):
+    for _ in range(most):
         if at >= len(options) or options[at] == 0:
             break
         kind = options[at]
@@ -64,8 +64,8 @@ def cookie_origin(cookie: int, sequence: int) -> int:
     """What is left of a cookie without the SYN's sequence number.
 
     A cookie is a hash of the addresses and the minute, plus the sequence number, plus the index of an MSS
-    (Linux, secure_tcp_syn_cookie). So an ACK whose two numbers are wrong by the same is right, and one that is
-    wrong by little names another MSS.
+    (Linux, secure_tcp_syn_cookie). So an ACK whose two numbers are wrong by the same is right, and one that
+    is wrong by little names another MSS.
     """
     return (cookie - sequence) & 0xFFFFFFFF
 
@@ -80,16 +80,17 @@ def syn_ack(packet: Packet, config: Config, answer: bytes) -> tuple[bytes, int]:
     at = packet.network + (20 if packet.family == 4 else 40)
     theirs = answer[at : at + 40].ljust(40, b"\0")
     cookie = int.from_bytes(theirs[4:8], "big")
-    said = syn_options(packet.frame[packet.transport + 20 : packet.payload])
+    options = packet.frame[packet.transport + 20 : packet.payload]
+    said = syn_options(options)
+    kernel_said = syn_options(options, len(options))
     table = MSS4 if packet.family == 4 else MSS6
-    wanted = table[0] if said.mss is None else said.mss
-    mss = max((size for size in table if size <= wanted), default=table[0])
-    options = struct.pack("!BBH", 2, 4, mss)
-    if said.timestamp is not None:
+    index = max(sum(size <= (kernel_said.mss or 0) for size in table) - 1, 0)
+    options = struct.pack("!BBH", 2, 4, config.mss4 if packet.family == 4 else config.mss6)
+    if said.timestamp is not None and config.flags & Flags.COOKIE_TIMESTAMPS:
         header = 40
         low = TS_NO_SCALE if said.scale is None else min(said.scale, LARGEST_SCALE)
         low |= TS_SACK if said.sack else 0
-        tsval = int.from_bytes(theirs[28 + 2 : 28 + 6], "big") >> TS_BITS << TS_BITS | low
+        tsval = int.from_bytes(theirs[28:32], "big") >> TS_BITS << TS_BITS | low
         options += b"\x04\x02" if said.sack else b"\x01\x01"
         options += struct.pack("!BBI4s", 8, 10, tsval, said.timestamp)
         options += b"\x01" * 4 if said.scale is None else bytes((1, 3, 3, config.window_scale))
@@ -106,7 +107,7 @@ def syn_ack(packet: Packet, config: Config, answer: bytes) -> tuple[bytes, int]:
         0,
         0,
     )
-    origin = cookie_origin(cookie, sequence) - table.index(mss)
+    origin = cookie_origin(cookie, sequence) - index
     return _turned(packet, TCP, tcp + options, 16), origin & 0xFFFFFFFF
 
 

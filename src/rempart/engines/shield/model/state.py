@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rempart.engines.shield.layout import Meter, Reason
+from rempart.engines.shield.model.hashing import MASK64
 from rempart.engines.shield.model.tables import Limit, Prefix
 
 WINDOW = 100_000_000
@@ -35,7 +36,7 @@ class Rate:
 
     def count(self, now: int, threshold: int, hold: int) -> None:
         """One packet more."""
-        if now - self.window >= WINDOW:
+        if (now - self.window) & MASK64 >= WINDOW:
             self.window, self.seen = now, 0
         self.seen += 1
         if self.seen > threshold:

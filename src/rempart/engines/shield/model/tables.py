@@ -28,6 +28,9 @@ class Flags:
     HAS_BLOCKED4 = int(layout.Flag.HAS_BLOCKED4)
     HAS_BLOCKED6 = int(layout.Flag.HAS_BLOCKED6)
     CAPTURING = int(layout.Flag.CAPTURING)
+    HAS_BLOCKED_HOSTS4 = int(layout.Flag.HAS_BLOCKED_HOSTS4)
+    HAS_BLOCKED_NETS6 = int(layout.Flag.HAS_BLOCKED_NETS6)
+    COOKIE_TIMESTAMPS = int(layout.Flag.COOKIE_TIMESTAMPS)
 
 
 class Needs:
@@ -112,10 +115,10 @@ class Prefixes:
         table = dict(entries)
         return cls(bits, table, tuple(sorted({prefix.length for prefix in table}, reverse=True)))
 
-    def longest(self, address: bytes) -> tuple[Prefix, int] | None:
-        """The longest prefix of an address of 16 bytes, and what stands there."""
+    def longest(self, address: bytes, lengths: tuple[int, ...] | None = None) -> tuple[Prefix, int] | None:
+        """The longest prefix of an address of 16 bytes, and what stands there; only of some lengths."""
         number = int.from_bytes(address[16 - self.bits // 8 :], "big")
-        for length in self.lengths:
+        for length in self.lengths if lengths is None else lengths:
             prefix = Prefix(length, number >> (self.bits - length))
             found = self.entries.get(prefix)
             if found is not None:
@@ -132,15 +135,21 @@ class Sockets:
     """The sockets of the network namespace. A local address of None is the wildcard of the family."""
 
     listening: Mapping[tuple[int, bytes | None, int], bool] = field(default_factory=dict)
-    """(family, address, port) of TCP listeners → whether cookies are made (not when the queue is full)."""
+    """(family, address, port) of TCP listeners → whether the kernel makes cookies for it."""
     established: frozenset[tuple[bytes, int, bytes, int]] = frozenset()
-    """(remote address, port, local address, port) of TCP sockets that do not listen, time-wait included."""
+    """(remote address, port, local address, port) of connections that stand, which proves their source."""
+    ending: frozenset[tuple[bytes, int, bytes, int]] = frozenset()
+    """The same of all other TCP sockets that do not listen: half-open, half-closed, in TIME-WAIT."""
     udp: frozenset[tuple[int, bytes | None, int]] = frozenset()
 
     def listener(self, family: int, address: bytes, port: int) -> bool | None:
         """Whether the listener that a SYN would reach makes cookies; None: there is none."""
         exact = self.listening.get((family, address, port))
         return exact if exact is not None else self.listening.get((family, None, port))
+
+    def has_flow(self, flow: tuple[bytes, int, bytes, int]) -> bool:
+        """Whether a TCP socket that does not listen belongs to a packet's addresses and ports."""
+        return flow in self.established or flow in self.ending
 
     def has_udp(self, family: int, address: bytes, port: int) -> bool:
         """Whether a UDP socket would take a datagram to this address and port."""

@@ -19,8 +19,8 @@ _VECTOR = Struct("!BBBBHHHHBBBBII8s16s16s")
 _NO_PAYLOAD = bytes(8)
 
 
-def vector(packet: Packet, rules: RuleSet | None) -> bytes:
-    """The 64 bytes of a packet, with the costly fields that the active rule set needs."""
+def vector(packet: Packet, rules: RuleSet | None = None) -> bytes:
+    """The 64 bytes of a packet, with the costly fields that a rule set needs."""
     digest, qname, payload = 0, 0, _NO_PAYLOAD
     if rules is not None and rules.needs and packet.fault is None:
         first = not packet.fragment & FragmentBits.LATER

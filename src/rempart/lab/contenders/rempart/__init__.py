@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rempart import __version__
 from rempart.lab.contenders.contract import Contender, EdgeScene, Standing
@@ -26,7 +27,12 @@ def launched(scene: EdgeScene) -> Iterator[Instance]:
         api=9181,
     )
     listen = {"listen": [scene.v4, scene.v6]}
-    settings = {"edge": {**listen, "addresses": [scene.v4, scene.v6]}, "dns": listen}
+    settings: dict[str, dict[str, Any]] = {
+        "edge": {**listen, "addresses": [scene.v4, scene.v6]},
+        "dns": listen,
+        # Its interface would be found by the addresses too; to be without the shield is a fault here.
+        "shield": {"enabled": True, "interfaces": [scene.interface]},
+    }
     with Instance(ports, settings, place=scene.place, folder=scene.folder / "rp") as instance:
         instance.launch()
         yield instance

@@ -13,6 +13,8 @@ import functools
 import mmap
 import os
 import struct
+import sys
+from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -25,9 +27,10 @@ LEAST_KERNEL = (5, 18)
 """The first Linux that sends what a program makes of test packets (BPF_F_TEST_XDP_LIVE_FRAMES)."""
 
 _MAP_TYPE_ARRAY, _MMAPABLE = 2, 1 << 10
+_MAP_TYPE_TRIE, _NO_PREALLOCATION = 11, 1
 _ATTACH_XDP, _XDP_GENERIC, _XDP_DRIVER = 37, 1 << 1, 1 << 2
-XDP_DROP = 1
-"""What an XDP program gives back to have a packet dropped."""
+XDP_DROP, XDP_PASS = 1, 2
+"""What an XDP program gives back to have a packet dropped, or passed to the kernel."""
 _LIVE_FRAMES = 1 << 1
 _PSEUDO_MAP, _PSEUDO_MAP_VALUE = 1, 2
 
@@ -43,7 +46,10 @@ class Helper(IntEnum):
     """Functions of the kernel that a program may call (``bpf-helpers(7)``)."""
 
     MAP_LOOKUP = 1
+    TAIL_CALL = 12
     REDIRECT = 23
+    ADJUST_TAIL = 65
+    """bpf_xdp_adjust_tail."""
     CURRENT_PROCESS = 120
     """bpf_get_ns_current_pid_tgid: numbers as the process's own pid namespace has them."""
     STORE_BYTES = 190
@@ -82,6 +88,9 @@ class Instructions:
         low, high = struct.unpack("<ii", struct.pack("<II", low, high))
         return self._add(0x18, to, kind, value=low)._add(0, value=high)
 
+    def load16(self, to: int, base: int, offset: int) -> Instructions:
+        return self._add(0x69, to, base, offset)
+
     def load32(self, to: int, base: int, offset: int) -> Instructions:
         return self._add(0x61, to, base, offset)
 
@@ -100,12 +109,19 @@ class Instructions:
     def add_register(self, to: int, of: int) -> Instructions:
         return self._add(0x0F, to, of)
 
+    def subtract_register(self, to: int, of: int) -> Instructions:
+        return self._add(0x1F, to, of)
+
     def low_half(self, register: int) -> Instructions:
         """Clear a register's upper 32 bits."""
         return self._add(0xBC, register, register)
 
     def skip_if_less(self, register: int, value: int, count: int) -> Instructions:
         return self._add(0xA5, register, offset=count, value=value)
+
+    def skip_if_greater(self, register: int, other: int, count: int) -> Instructions:
+        """Both are registers."""
+        return self._add(0x2D, register, other, offset=count)
 
     def skip_if_equal(self, register: int, value: int, count: int) -> Instructions:
         return self._add(0x15, register, offset=count, value=value)
@@ -143,10 +159,33 @@ class Array:
         os.close(self.descriptor)
 
 
+def prefixes(name: str, known: Sequence[tuple[bytes, int]]) -> int:
+    """A trie of IPv4 prefixes (address, length), looked up with length 32; its descriptor."""
+    options = _MapOptions(size=ctypes.sizeof(_MapOptions), map_flags=_NO_PREALLOCATION)
+    made = _library().bpf_map_create(
+        _MAP_TYPE_TRIE, name.encode(), 8, 4, max(1, len(known)), ctypes.byref(options)
+    )
+    trie = _checked(made, "making a map")
+    try:
+        for address, length in known:
+            key = length.to_bytes(4, sys.byteorder) + address
+            _checked(_library().bpf_map_update_elem(trie, key, bytes(4), 0), "filling a map")
+    except BaseException:
+        os.close(trie)
+        raise
+    return trie
+
+
 def load(kind: Kind, name: str, program: Instructions) -> int:
     """Have the kernel verify and take a program; its descriptor."""
     code = bytes(program)
-    found: int = _library().bpf_prog_load(kind, name.encode(), b"GPL", code, len(code) // 8, None)
+    # Named as libbpf names it, so that programs of both can call each other.
+    options = _LoadOptions(
+        size=ctypes.sizeof(_LoadOptions), expected_attach_type=_ATTACH_XDP if kind is Kind.XDP else 0
+    )
+    found: int = _library().bpf_prog_load(
+        kind, name.encode(), b"GPL", code, len(code) // 8, ctypes.byref(options)
+    )
     return _checked(found, f"loading the program {name}")
 
 
@@ -199,6 +238,12 @@ class _MapOptions(ctypes.Structure):
     ]  # fmt: skip
 
 
+class _LoadOptions(ctypes.Structure):
+    _fields_ = [
+        ("size", ctypes.c_size_t), ("attempts", ctypes.c_int), ("expected_attach_type", ctypes.c_uint32),
+    ]  # fmt: skip
+
+
 class _LinkOptions(ctypes.Structure):
     _fields_ = [("size", ctypes.c_size_t), ("flags", ctypes.c_uint32), ("target_btf", ctypes.c_uint32)]
 
@@ -224,6 +269,7 @@ def _library() -> ctypes.CDLL:
         ) from None
     number, text, pointer = ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p
     found.bpf_map_create.argtypes = (number, text, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint32, pointer)
+    found.bpf_map_update_elem.argtypes = (number, text, text, ctypes.c_uint64)
     found.bpf_prog_load.argtypes = (number, text, text, text, ctypes.c_size_t, pointer)
     found.bpf_prog_test_run_opts.argtypes = (number, pointer)
     found.bpf_raw_tracepoint_open.argtypes = (text, number)
