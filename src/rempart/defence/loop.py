@@ -172,7 +172,6 @@ class Defence:
         watch.baseline.learn_latency(rows, sites["latency"], watch.allowed)
         keys = requests["site"].astype(np.int64)
         watch.take(requests, keys, requests["client"], ~requests["refused"], seconds, now)
-        self._sites = sites
 
     # --- what stands
 
