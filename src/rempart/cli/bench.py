@@ -43,6 +43,17 @@ def edge(rounds: int, seconds: int, as_json: bool) -> None:
 @_rounds
 @_seconds
 @json_option
+def defence(rounds: int, seconds: int, as_json: bool) -> None:
+    """What the judgement of the defence loop costs, calm and under attack."""
+    from rempart.lab.bench import defence as defence_bench
+
+    finish(lambda progress: defence_bench.run(rounds, seconds, progress), as_json)
+
+
+@bench.command()
+@_rounds
+@_seconds
+@json_option
 def gate(rounds: int, seconds: int, as_json: bool) -> None:
     """What challenges cost the edge, and what a clearance costs a request."""
     from rempart.lab.bench import gate as gate_bench

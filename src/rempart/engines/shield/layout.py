@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from rempart.model.packets import ADDRESS as ADDRESS  # its place among the structures is here
+from rempart.model.packets import VECTOR as VECTOR
+
 RULES = 64
 RULE_SLOTS = 1024
 SOURCE_BUCKETS = 1 << 20
@@ -229,31 +232,11 @@ def _structure(*fields: tuple[Any, ...]) -> np.dtype[Any]:
 
 
 COUNT = _structure(("packets", "u8"), ("bytes", "u8"))
-ADDRESS = _structure(("bytes", "u1", 16))
 PREFIX4 = _structure(("length", "u4"), ("bytes", "u1", 4))
 PREFIX6 = _structure(("length", "u4"), ("bytes", "u1", 16))
 HOST4 = _structure(("bytes", "u1", 4))
 NETWORK6 = _structure(("bytes", "u1", 8))
 LISTED = _structure(("until", "u8"), ("packets", "u8"), ("bytes", "u8"), ("tag", "u4"), ("length", "u4"))
-VECTOR = _structure(
-    ("family", "u1"),
-    ("protocol", "u1"),
-    ("tcp_flags", "u1"),
-    ("fragment", "u1"),
-    ("source_port", "u1", 2),
-    ("destination_port", "u1", 2),
-    ("length", "u1", 2),
-    ("window", "u1", 2),
-    ("ttl", "u1"),
-    ("traffic_class", "u1"),
-    ("extras", "u1"),
-    ("tcp_offset", "u1"),
-    ("options_digest", "u1", 4),
-    ("qname_hash", "u1", 4),
-    ("payload", "u1", 8),
-    ("source", ADDRESS),
-    ("destination", ADDRESS),
-)
 WORD = _structure(("mask", "u8"), ("value", "u8"))
 RULE = _structure(
     ("word", WORD, 8),

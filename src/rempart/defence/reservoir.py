@@ -1,0 +1,126 @@
+"""Known-good records: what a signature is tried against, and what an attack is compared with.
+
+A record that was seen in calm waits in quarantine and is forgotten when an attack begins meanwhile; one that
+comes with a proof (a clearance, a standing connection) waits as well but survives. No site or class has more
+than its share, no client more than a few, so nobody can fill it with what should later pass. Bounded, and
+chance is seeded.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rempart.defence.policy import Policy
+from rempart.model.attacks import Records
+
+Keys = NDArray[np.int64]
+_BATCHES = 256
+
+
+class Reservoir:
+    """At most ``policy.reservoir`` records, each with the key of its stratum and its client."""
+
+    def __init__(self, dtype: np.dtype, policy: Policy, seed: int) -> None:
+        self._policy = policy
+        self._records = np.zeros(policy.reservoir, dtype)
+        self._keys: Keys = np.zeros(policy.reservoir, np.int64)
+        self._clients: NDArray[np.uint64] = np.zeros(policy.reservoir, np.uint64)
+        self._waiting: deque[tuple[float, Records, Keys, NDArray[np.uint64], NDArray[np.bool_]]] = deque()
+        self._chance = np.random.default_rng(seed)
+        self._credit = 0.0
+        self.size = 0
+
+    def records(self) -> Records:
+        return self._records[: self.size]
+
+    def keys(self) -> Keys:
+        return self._keys[: self.size]
+
+    def offer(
+        self,
+        records: Records,
+        keys: Keys,
+        clients: NDArray[np.uint64],
+        seconds: float,
+        now: float,
+    ) -> None:
+        """Records of this tick; some of them begin to wait. ``records["good"]`` have a proof."""
+        self._credit = min(
+            self._policy.admitted_per_second, self._credit + self._policy.admitted_per_second * seconds
+        )
+        many = min(records.size, int(self._credit))
+        if many and len(self._waiting) < _BATCHES:
+            self._credit -= many
+            chosen = (
+                np.arange(many)
+                if many == records.size
+                else self._chance.choice(records.size, many, replace=False)
+            )
+            proven = records["good"][chosen].copy()
+            self._waiting.append((now, records[chosen], keys[chosen], clients[chosen], proven))
+        while self._waiting and now - self._waiting[0][0] >= self._policy.quarantine:
+            _, waited, key, client, _ = self._waiting.popleft()
+            self._admit(waited, key, client)
+
+    def spoil(self, suspects: Keys) -> None:
+        """An attack on these keys has begun: what waits and has no proof is not good."""
+        for index, (since, records, keys, clients, proven) in enumerate(self._waiting):
+            kept = proven | ~np.isin(keys, suspects)
+            if not kept.all():
+                self._waiting[index] = (since, records[kept], keys[kept], clients[kept], proven[kept])
+
+    def _admit(self, records: Records, keys: Keys, clients: NDArray[np.uint64]) -> None:
+        policy = self._policy
+        if not records.size:
+            return
+        fresh = (
+            _rank_of_each(clients) + _count_in(self._clients[: self.size], clients) < policy.client_records
+        )
+        records, keys, clients = records[fresh], keys[fresh], clients[fresh]
+        if not records.size:
+            return
+        share = max(1, int(policy.reservoir * policy.reservoir_share))
+        full = _rank_of_each(keys) + _count_in(self._keys[: self.size], keys) >= share
+        for key in np.unique(keys[full]):
+            # A stratum that has its share renews itself.
+            mine = np.flatnonzero(self._keys[: self.size] == key)
+            new = np.flatnonzero(full & (keys == key))[: mine.size]
+            self._put(self._chance.choice(mine, new.size, replace=False), new, records, keys, clients)
+        rest = np.flatnonzero(~full)
+        room = min(rest.size, policy.reservoir - self.size)
+        self._put(np.arange(self.size, self.size + room), rest[:room], records, keys, clients)
+        self.size += room
+        rest = rest[room:]
+        if rest.size:
+            self._put(self._chance.choice(self.size, rest.size, replace=False), rest, records, keys, clients)
+
+    def _put(
+        self,
+        places: NDArray[np.int64],
+        which: NDArray[np.int64],
+        records: Records,
+        keys: Keys,
+        clients: NDArray[np.uint64],
+    ) -> None:
+        self._records[places] = records[which]
+        self._keys[places], self._clients[places] = keys[which], clients[which]
+
+
+def _rank_of_each(values: NDArray[np.generic]) -> NDArray[np.int64]:
+    """How many equal values came before each."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    lengths = np.diff(np.append(starts, values.size))
+    ranks = np.empty(values.size, np.int64)
+    ranks[order] = np.arange(values.size) - np.repeat(starts, lengths)
+    return ranks
+
+
+def _count_in(haystack: NDArray[np.generic], needles: NDArray[np.generic]) -> NDArray[np.int64]:
+    """How often each needle is in the haystack."""
+    ordered = np.sort(haystack)
+    return np.asarray(np.searchsorted(ordered, needles, "right") - np.searchsorted(ordered, needles, "left"))
