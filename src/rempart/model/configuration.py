@@ -172,7 +172,7 @@ class StatePaths(Value):
     ``haproxy/``            boot configuration, maps, keys      node:haproxy (750)
     ``knot/``               boot configuration                  node:knot (750)
     ``knot/db/``            journal, DNSSEC keys, timers        knot (700)
-    ``shield/``             lists, rules of the packet shield   root:shield (2770)
+    ``shield/``             lists, rules of the packet shield   root:shield (2750)
     ``run/``                sockets, pid files                  root (755)
     ``run/<part>/``         sockets made by that part           that part (750)
     ``log/``                what the parts print                root (755)

@@ -12,12 +12,12 @@ import pytest
 
 from rempart.engines.shield import lists, loader, tables
 from rempart.engines.shield.entries import Batch
-from rempart.engines.shield.keeping import Restored, restore
+from rempart.engines.shield.keeping import compact, restore
 from rempart.engines.shield.layout import Flag, Reason, Verdict
 from rempart.engines.shield.lists import PrefixList
 from rempart.engines.shield.loader import Shield
 from rempart.engines.shield.refusals import BpfFailed
-from rempart.engines.shield.store import ListStore
+from rempart.engines.shield.store import ListStore, SpoiltList
 from rempart.model.shield import ShieldOrders
 from tests.engines.shield.frames import ethernet, ipv4, ipv6, raw, udp
 
@@ -247,10 +247,10 @@ def test_many_are_taken_off_at_once(blocked: PrefixList) -> None:
 
 def test_what_is_on_disk_comes_back(blocked: PrefixList, tmp_path: Path) -> None:
     store = ListStore(tmp_path, "blocked")
-    assert restore(blocked, store) == Restored(0, "")
+    assert restore(blocked, store) == 0
     store.add(Batch.of([ip_network("198.51.100.0/24"), ip_network("2001:db8::/64")], tag=5))
     store.add(Batch.of([ip_network("203.0.113.0/24")], until=time.time_ns() - TICK))
-    assert restore(blocked, store) == Restored(2, "")
+    assert restore(blocked, store) == 2
     assert {(str(one.network), one.tag) for one in blocked.entries()} == {
         ("198.51.100.0/24", 5),
         ("2001:db8::/64", 5),
@@ -262,11 +262,13 @@ def test_a_damaged_list_is_told_and_the_shield_goes_on_without(blocked: PrefixLi
     store.add(Batch.of([ip_network("198.51.100.0/24")]))
     store.compact(0)
     store.list_path.write_bytes(store.list_path.read_bytes()[:-1])
-    restored = restore(blocked, store)
-    assert restored.entries == 0
-    assert "damaged" in restored.fault
-    assert "it was moved to" in restored.fault
-    assert restore(blocked, store) == Restored(0, "")
+    with pytest.raises(SpoiltList):
+        restore(blocked, store)
+    fault = compact(store)
+    assert "damaged" in fault
+    assert "it was moved to" in fault
+    assert compact(store) == ""
+    assert restore(blocked, store) == 0
 
 
 @pytest.mark.slow

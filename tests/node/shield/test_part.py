@@ -285,6 +285,31 @@ def test_lists_and_rules_hold_after_an_orderly_stop_and_a_start(place: Ground, i
     instance.cli("shield", "unblock", "203.0.113.8")
 
 
+def test_a_damaged_list_is_moved_aside_and_the_rest_protects(place: Ground, instance: Instance) -> None:
+    instance.cli("shield", "block", "203.0.113.9")
+    instance.cli("shield", "allow", "203.0.113.10")
+    assert instance.stop() == 0
+    folder = instance.configuration.paths.shield
+    (journal,) = folder.glob("block*.journal")
+    damaged = bytearray(journal.read_bytes())
+    damaged[len(damaged) // 2] ^= 0xFF
+    journal.write_bytes(damaged)
+    instance.start(seconds=60)
+    assert program_on(place) is not None
+    assert [one["prefix"] for one in instance.json("shield", "list", "allowed")] == ["203.0.113.10/32"]
+    (said,) = [one for one in shield_log(instance) if one["event"] == "packet shield: lists are not complete"]
+    assert "moved to" in said["reason"]
+    assert not instance.json("shield", "list")
+    instance.cli("shield", "block", "203.0.113.9")
+    assert instance.json("shield", "list")[0]["prefix"] == "203.0.113.9/32"
+    instance.cli("shield", "unblock", "203.0.113.9")
+    instance.cli("shield", "disallow", "203.0.113.10")
+    # What was wrong is said until the part has started without it.
+    assert instance.stop() == 0
+    instance.start(seconds=60)
+    assert state_of(instance).on
+
+
 def test_a_capture_holds_what_was_dropped_and_why(place: Ground, instance: Instance) -> None:
     file = instance.folder / "dropped.pcapng"
     with ThreadPoolExecutor(1) as thread:

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 from rempart.engines.shield.lists import PrefixList
 from rempart.engines.shield.store import ListStore, SpoiltList
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """What became of one list."""
-
-    entries: int
-    fault: str
-    """In words, when the files were damaged: they were moved aside, and the list begins empty."""
-
-
-def restore(target: PrefixList, store: ListStore) -> Restored:
-    """Put what is on disk and has not expired into the kernel.
+def compact(store: ListStore) -> str:
+    """Forget what has expired; words when the files were damaged, and "" otherwise.
 
     A damaged list protects nobody, and must keep nobody from being protected by everything else: it is moved
-    aside and told. Raises EnvironmentLacks when files may not be read, BpfFailed when the list is full.
+    aside, and the list begins empty. For who may move files in the folder. Raises EnvironmentLacks when files
+    may not be read.
     """
+    if not (store.list_path.exists() or store.journal_path.exists()):
+        return ""
     now = time.time_ns()
     try:
-        living = store.load().living(now)
+        store.compact(now)
     except SpoiltList as error:
         aside = store.set_aside(now)
-        return Restored(0, f"{error.message}; it was moved to {aside}, and the list begins empty")
-    return Restored(target.add(living) if len(living) else 0, "")
+        return f"{error.message}; it was moved to {aside}, and the list begins empty"
+    return ""
+
+
+def restore(target: PrefixList, store: ListStore) -> int:
+    """Put what is on disk and has not expired into the kernel; how many entries.
+
+    Raises SpoiltList when the files are damaged, EnvironmentLacks when they may not be read, BpfFailed when
+    the list is full.
+    """
+    living = store.load().living(time.time_ns())
+    return target.add(living) if len(living) else 0

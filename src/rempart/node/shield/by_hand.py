@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rempart.engines.shield import layout, lists, loader
+from rempart.engines.shield import keeping, layout, lists, loader
 from rempart.engines.shield.entries import Batch, Entry, Network
 from rempart.engines.shield.store import ListStore
 from rempart.model.configuration import Configuration
-from rempart.model.errors import Conflict, InvalidInput, NotFound
+from rempart.model.errors import Conflict, InvalidInput, NotFound, RempartError
 from rempart.node.shield import choosing, network
 from rempart.node.shield.kernel import BY_HAND, CONFIGURED
 from rempart.node.shield.prefix_files import CHUNK, Prefixes
@@ -267,26 +267,27 @@ class Lists:
 
     # --- for the part --------------------------------------------------------------------------
 
-    def restore(self) -> int:
-        """Put into the kernel what is on disk and has not expired; how many entries. Raises SpoiltList.
+    def restore(self) -> tuple[str, ...]:
+        """Put into the kernel what is on disk and has not expired; in words, what could not be had.
 
-        For a kernel that has forgotten its lists: hits of what is on them begin anew.
+        For a kernel that has forgotten its lists: hits of what is on them begin anew. What is wrong with
+        one list keeps nobody from having the other.
         """
-        done = 0
+        faults = []
         for name in (BLOCK, ALLOW):
             kernel = self._kernel(name)
-            living = self._stores[name].load().living(time.time_ns())
-            if kernel is None or not len(living):
+            if kernel is None:
                 continue
-            for piece in _pieces(living):
-                done += kernel.add(piece)
-        return done
+            try:
+                keeping.restore(kernel, self._stores[name])
+            except RempartError as error:
+                faults.append(str(error))
+        return tuple(faults)
 
-    def compact(self) -> None:
-        """Forget on disk what has expired. Raises SpoiltList."""
-        for store in self._stores.values():
-            if store.list_path.exists() or store.journal_path.exists():
-                store.compact(time.time_ns())
+    def compact(self) -> tuple[str, ...]:
+        """Forget on disk what has expired; in words, what was damaged and moved aside for it. For root, whose
+        the folder is."""
+        return tuple(fault for store in self._stores.values() if (fault := keeping.compact(store)))
 
     # --- reasons in words ----------------------------------------------------------------------
 

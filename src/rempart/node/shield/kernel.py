@@ -220,14 +220,14 @@ class Kernel:
         # Here and not above: it needs to know what is here.
         from rempart.node.shield.by_hand import Lists
 
-        faults = []
+        faults: list[str] = []
         # A list that ever had an entry has its flag; one that was being filled when we were killed has the
         # mark.
         mark = self._configuration.paths.shield_state.with_name("restoring")
         if mark.exists() or not tables.flags(self._shield) & tables.LISTS:
             try:
                 mark.touch()
-                Lists(self._configuration, self._shield).restore()
+                faults += Lists(self._configuration, self._shield).restore()
                 mark.unlink()
             except (RempartError, OSError) as error:
                 faults.append(str(error))

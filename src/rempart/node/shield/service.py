@@ -63,6 +63,8 @@ class Prepared:
 
     loaded: loader.Loaded
     capabilities: tuple[int, ...]
+    damage: tuple[str, ...] = ()
+    """Lists on disk that could not be used, in words: they begin empty."""
 
 
 def prepare(configuration: Configuration) -> Prepared:
@@ -75,13 +77,12 @@ def prepare(configuration: Configuration) -> Prepared:
     user = configuration.users.shield
     owner = (privileges.user_id(user), privileges.primary_group_id(user))
     bpffs.prepare(configuration.shield_pins, owner)
-    with contextlib.suppress(RempartError):  # damage is told when the lists are read
-        Lists(configuration, None).compact()
+    damage = Lists(configuration, None).compact()
     shield = loader.load(program_bytes(), configuration.shield_pins)
     shield.close()
     for path in configuration.shield_pins.iterdir():
         os.chown(path, *owner)
-    return Prepared(shield.loaded, CAPABILITIES)
+    return Prepared(shield.loaded, CAPABILITIES, damage)
 
 
 def wait_to_try_again(configuration: Configuration, reason: str) -> None:
@@ -104,7 +105,7 @@ def run(configuration: Configuration, prepared: Prepared) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2):
         signal.signal(number, note)
     with KernelNetwork() as network:
-        part = Part(configuration, prepared.loaded, network)
+        part = Part(configuration, prepared, network)
         while not received:
             part.beat()
             time.sleep(BEAT_SECONDS)
@@ -114,9 +115,10 @@ def run(configuration: Configuration, prepared: Prepared) -> None:
 class Part:
     """All that the process knows, between one beat and the next."""
 
-    def __init__(self, configuration: Configuration, loaded: loader.Loaded, network: KernelNetwork) -> None:
+    def __init__(self, configuration: Configuration, prepared: Prepared, network: KernelNetwork) -> None:
         self._configuration = configuration
-        self._loaded = loaded
+        self._loaded = prepared.loaded
+        self._damage = prepared.damage
         self._network = network
         self._path = configuration.paths.shield_state
         self._log = structlog.get_logger("shield")
@@ -177,7 +179,7 @@ class Part:
             kernel = Kernel.adopt(self._configuration)
             self._prepare_cookies(kernel)
             # First the lists: that they are empty is how it is seen that they were forgotten.
-            self._notes = kernel.restore()
+            self._notes = (*self._damage, *kernel.restore())
             kernel.tell(self._found, self._wanted())
         except RempartError as error:
             self._failures += 1
