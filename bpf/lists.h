@@ -41,17 +41,37 @@ INLINE bool is_allowed(struct packet *packet)
 	}
 }
 
+/* Which of the three maps may hold anything for this address: WHERE_…. */
+INLINE u32 where4(const u8 *bytes)
+{
+	u32 index = (u32)bytes[0] << 8 | bytes[1];
+	const struct where *where = bpf_map_lookup_elem(&blocked4_where, &index);
+
+	return where ? where->quads[bytes[2] >> 2] >> (bytes[2] & 3) * 2 & WHERE_ANY : WHERE_ANY;
+}
+
 INLINE bool is_blocked4(struct packet *packet, u32 flags)
 {
-	struct listed *entry = NULL;
+	struct listed *entry = NULL, *network;
 	struct prefix4 key;
+	u32 where;
 
+	if (!(flags & (HAS_BLOCKED4 | HAS_BLOCKED_HOSTS4)))
+		return false;
 	source_prefix4(&key, packet);
-	if (flags & HAS_BLOCKED_HOSTS4)
+	where = where4(key.bytes);
+	if (where & WHERE_HOSTS && flags & HAS_BLOCKED_HOSTS4)
 		entry = bpf_map_lookup_elem(&blocked4_hosts, key.bytes);
 	/* A host is the longest prefix there is: if it stands in its table, expired or not, that decides. */
-	if (!entry && flags & HAS_BLOCKED4)
+	if (entry || !(flags & HAS_BLOCKED4))
+		return hit(entry, packet);
+	if (where == WHERE_ANY)
 		entry = bpf_map_lookup_elem(&blocked4, &key);
+	if (where & WHERE_NETS && !(entry && entry->length > 24)) {
+		network = bpf_map_lookup_elem(&blocked4_nets, key.bytes);
+		if (network)
+			entry = network;
+	}
 	return hit(entry, packet);
 }
 

@@ -28,6 +28,15 @@ TABLE(counters, BPF_MAP_TYPE_PERCPU_ARRAY, u32, struct count, REASONS);
 SPARSE_TABLE(allowed4, BPF_MAP_TYPE_LPM_TRIE, struct prefix4, struct listed, ALLOWED_PREFIXES);
 SPARSE_TABLE(allowed6, BPF_MAP_TYPE_LPM_TRIE, struct prefix6, struct listed, ALLOWED_PREFIXES);
 SPARSE_TABLE(blocked4_hosts, BPF_MAP_TYPE_HASH, struct host4, struct listed, BLOCKED_HOSTS);
+SPARSE_TABLE(blocked4_nets, BPF_MAP_TYPE_HASH, struct net4, struct listed, BLOCKED_NETS4);
+/* In memory shared with the loader, which sets single bits; and so its entries are whole cache lines. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WHERE_NETWORKS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, struct where);
+} blocked4_where SEC(".maps");
 SPARSE_TABLE(blocked6_nets, BPF_MAP_TYPE_HASH, struct network6, struct listed, BLOCKED_HOSTS);
 SPARSE_TABLE(blocked4, BPF_MAP_TYPE_LPM_TRIE, struct prefix4, struct listed, BLOCKED_PREFIXES);
 SPARSE_TABLE(blocked6, BPF_MAP_TYPE_LPM_TRIE, struct prefix6, struct listed, BLOCKED_PREFIXES);

@@ -14,6 +14,7 @@
 #define PROVEN_SOURCES (1u << 17)
 #define BLOCKED_PREFIXES 2000000
 #define BLOCKED_HOSTS 2000000     /* and as many networks of IPv6 */
+#define BLOCKED_NETS4 1048576     /* /24s; an empty table has 16 bytes for each */
 #define ALLOWED_PREFIXES 4096
 #define MARTIAN_PREFIXES 8192
 #define OWN_ADDRESSES 4096
@@ -101,6 +102,22 @@ struct host4 {
 
 struct network6 {
 	u8 bytes[8];
+};
+
+/* And of blocked IPv4 networks of 256 addresses (/24): with hosts, what most lists consist of. */
+struct net4 {
+	u8 bytes[3];
+};
+
+/* Where anything that holds for an address of a /24 may stand, in two bits for each of the 256 /24s of a /16: one cache
+ * line answers for a source that is on no list. Two bits may say more than is there, never less. */
+#define WHERE_HOSTS 1          /* in blocked4_hosts */
+#define WHERE_NETS 2           /* in blocked4_nets */
+#define WHERE_ANY 3            /* in either, or in the trie: a prefix of /25 to /31 inside, or a shorter one around it */
+#define WHERE_NETWORKS 65536   /* entries, by the first 16 bits of an address */
+
+struct where {
+	u8 quads[64];          /* four /24s in each byte, the first in its lowest bits */
 };
 
 /* Value of allow and block lists. */

@@ -16,6 +16,7 @@ from rempart.engines.shield.libbpf import Map, MapType, Object, _TestRunOptions,
 from rempart.engines.shield.model.state import State
 from rempart.engines.shield.model.tables import Config, Prefix, Prefixes, RuleSet, Tables
 from rempart.engines.shield.ring import Ring
+from rempart.engines.shield.where import mark
 
 from .worlds import rule_bytes
 
@@ -56,6 +57,7 @@ class Shield:
             data_out=c.addressof(self._out),
             repeat=1,
         )
+        self._where = self.maps["blocked4_where"].memory()
         self._run = library().bpf_prog_test_run_opts
         self._options_at = c.byref(self._options)
         self._lost = [0, 0]
@@ -114,6 +116,14 @@ class Shield:
         self._list("allowed4", tables.allowed4)
         self._list("allowed6", tables.allowed6)
         self._list("blocked4", tables.blocked4)
+        # Exactly: a bit too many would hide that one is missing.
+        self._where[:] = 0
+        entries = list(tables.blocked4.entries)
+        mark(
+            self._where,
+            np.array([one.network << (32 - one.length) for one in entries], np.uint64),
+            np.array([one.length for one in entries], np.uint32),
+        )
         self._list("blocked6", tables.blocked6)
         for name, prefixes in (("martians4", tables.martians4), ("martians6", tables.martians6)):
             for prefix, value in prefixes.entries.items():
@@ -233,6 +243,8 @@ def list_place(name: str, bits: int, prefix: Prefix) -> tuple[str, bytes]:
     key = _key(bits, prefix)
     if name == "blocked4" and prefix.length == 32:
         return "blocked4_hosts", key[4:]
+    if name == "blocked4" and prefix.length == 24:
+        return "blocked4_nets", key[4:7]
     if name == "blocked6" and prefix.length == 64:
         return "blocked6_nets", key[4:12]
     return name, key

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -13,11 +14,12 @@ import pytest
 from rempart.engines.shield import lists, loader, tables
 from rempart.engines.shield.entries import Batch
 from rempart.engines.shield.keeping import compact, restore
-from rempart.engines.shield.layout import Flag, Reason, Verdict
+from rempart.engines.shield.layout import WHERE_ANY, WHERE_HOSTS, WHERE_NETS, Flag, Reason, Verdict
 from rempart.engines.shield.lists import PrefixList
 from rempart.engines.shield.loader import Shield
 from rempart.engines.shield.refusals import BpfFailed
 from rempart.engines.shield.store import ListStore, SpoiltList
+from rempart.engines.shield.where import asked
 from rempart.model.shield import ShieldOrders
 from tests.engines.shield.frames import ethernet, ipv4, ipv6, raw, udp
 
@@ -166,6 +168,85 @@ def test_sweeping_in_small_turns_removes_what_has_expired_and_nothing_else(
             break
     assert {one.network for one in blocked.entries()} == kept
     assert blocked.size() == len(kept)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_happens_to_a_list_the_longest_prefix_decides(
+    shield: Shield, blocked: PrefixList, seed: int
+) -> None:
+    """Overlapping prefixes come, expire, go and come again; sources are at their edges and beside them."""
+    random = Random(seed)
+    pool = [_overlapping(random) for _ in range(60)]
+    held: dict[IPv4Network, bool] = {}  # whether it is alive
+    other = lists.blocked(shield)
+    for _ in range(40):
+        some = random.sample(pool, random.randrange(1, 12))
+        match random.randrange(6):
+            case 0 | 1:
+                alive = random.random() < 0.7
+                until = 0 if alive else time.time_ns() - TICK
+                (blocked if random.random() < 0.5 else other).add(Batch.of(some, until=until))
+                held |= dict.fromkeys(some, alive)
+            case 2:
+                assert blocked.remove(some[0]).was_listed == (some[0] in held)
+                held.pop(some[0], None)
+            case 3:
+                assert other.discard(Batch.of(some)) == len(held.keys() & set(some))
+                held = {one: alive for one, alive in held.items() if one not in some}
+            case 4:
+                while not blocked.sweep(random.choice((5, 10_000))).finished:
+                    pass
+                held = {one: alive for one, alive in held.items() if alive}
+            case _ if random.random() < 0.2:
+                assert blocked.clear() == len(held)
+                held.clear()
+        for source in _edges(some) + _edges(list(held)[-5:]):
+            around = [one for one in held if source in one]
+            longest = max(around, key=lambda one: one.prefixlen, default=None)
+            expected = Verdict.DROP if longest is not None and held[longest] else Verdict.PASS
+            assert verdict(shield, str(source)) == expected, (source, longest)
+    assert {one.network for one in blocked.entries()} == {one for one, alive in held.items() if alive}
+
+
+def _overlapping(random: Random) -> IPv4Network:
+    address = 0xC6336400 ^ random.getrandbits(random.choice((2, 8, 9, 11, 16)))
+    return IPv4Network((address, random.choice((32, 24, random.randrange(8, 33)))), strict=False)
+
+
+def _edges(networks: list[IPv4Network]) -> list[IPv4Address]:
+    found = []
+    for one in networks:
+        first, last = int(one.network_address), int(one.broadcast_address)
+        found += [first, last, first - 1, last + 1]
+    return [IPv4Address(one) for one in found]
+
+
+def _asked(shield: Shield, source: str) -> int:
+    return asked(shield.maps["blocked4_where"].memory(), int(IPv4Address(source)))
+
+
+def test_a_source_beside_all_entries_is_asked_for_nowhere(shield: Shield, blocked: PrefixList) -> None:
+    for one in ("198.51.100.7", "198.51.101.0/24", "198.51.102.64/26", "198.52.0.0/15", "2001:db8::/64"):
+        blocked.put(one)
+    assert _asked(shield, "198.51.100.200") == WHERE_HOSTS
+    assert _asked(shield, "198.51.101.200") == WHERE_NETS
+    assert _asked(shield, "198.51.102.200") == _asked(shield, "198.53.255.1") == WHERE_ANY
+    assert _asked(shield, "198.51.103.1") == _asked(shield, "198.54.0.0") == 0
+
+
+def test_removed_entries_are_forgotten_by_a_sweep(shield: Shield, blocked: PrefixList) -> None:
+    prefixes = [ip_network((0xC6000000 + (index << 8), 24)) for index in range(100)]
+    blocked.add(Batch.of(prefixes))
+    blocked.remove(prefixes[0])
+    assert blocked.sweep().finished
+    # One in a hundred is not worth the reading of all.
+    assert _asked(shield, "198.0.0.1") == WHERE_NETS
+    blocked.discard(Batch.of(prefixes[:20]))
+    assert blocked.sweep().finished
+    assert _asked(shield, "198.0.0.1") == 0
+    assert _asked(shield, "198.0.20.1") == WHERE_NETS
+    blocked.clear()
+    assert not shield.maps["blocked4_where"].memory().any()
 
 
 def test_a_list_that_is_empty_is_not_asked(shield: Shield, blocked: PrefixList) -> None:

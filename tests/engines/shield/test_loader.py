@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rempart.engines.shield import lists, loader, tables
+from rempart.engines.shield import layout, lists, loader, nets4, tables
 from rempart.engines.shield.layout import Reason, Verdict
 from rempart.engines.shield.libbpf import Map, MapType, Mode, Program, attached
 from rempart.engines.shield.loader import Shield
@@ -181,6 +181,64 @@ def test_a_larger_list_is_filled_from_the_smaller(pins: Path) -> None:
     assert second.maps["blocked4"].max_entries == 3_000_000
     assert lists.blocked(second).remove(BLOCKED).covered_by[0].network == ip_network("198.51.0.0/16")
     assert {one.name for one in pins.iterdir()} == {*second.maps, "program", "loader"}
+
+
+IN_THE_TRIE = ("198.51.100.0/24", "203.0.113.0/24", "192.0.2.128/25", "198.18.0.0/15")
+
+
+def older(pins: Path) -> Shield:
+    """What a loader of before ``blocked4_nets`` has left: a program that always asks the trie, /24s in there,
+    and neither of the new maps."""
+    first = started(pins, binary(SHIELD, ("where = where4(key.bytes);", "where = WHERE_ANY;")))
+    for number, one in enumerate(IN_THE_TRIE):
+        network = ip_network(one)
+        entry = np.zeros(1, layout.LISTED)
+        entry["length"], entry["tag"], entry["packets"] = network.prefixlen, number, 40 + number
+        first.maps["blocked4"].update(layout.prefix_key(network), entry.tobytes())
+    tables.set_flags(first, layout.Flag.HAS_BLOCKED4)
+    for name in ("blocked4_nets", "blocked4_where"):
+        (pins / name).unlink()
+    return first
+
+
+def test_networks_in_the_trie_of_an_older_shield_move_into_their_table(pins: Path) -> None:
+    older(pins)
+    with pytest.raises(Conflict, match="is of an older version"):
+        lists.blocked(loader.adopt(pins))
+    second = loader.load(binary(SHIELD + "int another_version;"), pins)
+    assert "blocked4_nets: 2 entries were moved from blocked4" in second.loaded.notes
+    blocked = lists.blocked(second)
+    assert {(str(one.network), one.tag, one.packets) for one in blocked.entries()} == {
+        (f"{BLOCKED}/32", 0, 0),
+        *((one, number, 40 + number) for number, one in enumerate(IN_THE_TRIE)),
+    }
+    for source in (BLOCKED, "198.51.100.8", OTHER, "192.0.2.200", "198.19.255.1"):
+        assert second.program.run(frame(source)).verdict == Verdict.DROP, source
+    for source in ("192.0.2.1", "198.51.101.1", "198.20.0.1"):
+        assert second.program.run(frame(source)).verdict == Verdict.PASS, source
+    assert blocked.remove("198.51.100.0/24").is_free
+    assert second.program.run(frame("198.51.100.8")).verdict == Verdict.PASS
+    third = loader.load(binary(SHIELD + "int yet_another_version;"), pins)
+    assert third.loaded.notes == ()
+    assert lists.blocked(third).size() == len(IN_THE_TRIE)
+
+
+@pytest.mark.parametrize("step", ["take_over", "forget"])
+def test_a_take_over_that_is_cut_off_loses_nothing(
+    pins: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    older(pins)
+
+    def cut_off(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(nets4, step, cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            loader.load(binary(SHIELD + "int another_version;"), pins)
+    assert loader.adopt(pins).program.run(frame("198.51.100.8")).verdict == Verdict.DROP
+    blocked = lists.blocked(loader.load(binary(SHIELD + "int another_version;"), pins))
+    assert sorted(str(one.network) for one in blocked.entries()) == sorted((*IN_THE_TRIE, f"{BLOCKED}/32"))
 
 
 def test_nothing_is_written_to_maps_that_nobody_reads_any_more(pins: Path) -> None:

@@ -264,7 +264,8 @@ def test_what_is_said_to_be_sent_is_what_the_edge_has_counted(tmp_path: Path) ->
             assert total.packets == total.units
             assert total.packets is not None
             assert total.bytes is not None
-            assert abs(total.units - 6_000) <= 180, name
+            # Never more than was ordered; less when the machine was busy, and then less is said.
+            assert 0 < total.units <= 6_180, name
             arrived = after.received_packets - before.received_packets
             assert abs(arrived - total.packets) <= 0.03 * total.packets, name
             # A veth that takes packets by NAPI counts them without their Ethernet header.

@@ -24,6 +24,7 @@ from rempart.lab.drills.measures import judge
 from rempart.lab.drills.running import rehearse, run
 from rempart.lab.network.addressing import addressing
 from rempart.lab.network.inside import NAMESPACES
+from rempart.lab.network.remains import RUNS, Run
 from rempart.lab.visitors.contract import Kind, Outcome, Population
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -139,14 +140,25 @@ def test_the_same_seed_wants_the_same() -> None:
     assert len(wanted[0] ^ wanted[1]) <= 0.05 * len(wanted[0])
 
 
+def worlds_of(pid: int) -> set[Path]:
+    """The namespaces that a process has noted as its own; other tests make some at the same time."""
+    found = set()
+    for file in RUNS.glob("*.json"):
+        with contextlib.suppress(FileNotFoundError):
+            run = Run.model_validate_json(file.read_text())
+            if run.owner.pid == pid:
+                found |= {NAMESPACES / name for name in run.namespaces}
+    return found
+
+
 def test_a_drill_that_is_ended_takes_its_world_down(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "rempart", "drill", "run", "calm", "--against", "none"]
-    before = set(NAMESPACES.glob("rp-*"))
     with (tmp_path / "log").open("w") as log, subprocess.Popen(argv, stderr=log) as ended:
         deadline = time.monotonic() + 60
         while "none: calm" not in (tmp_path / "log").read_text() and time.monotonic() < deadline:
             time.sleep(0.05)
-        made = set(NAMESPACES.glob("rp-*")) - before
+        made = worlds_of(ended.pid)
+        assert all(namespace.exists() for namespace in made)
         ended.send_signal(signal.SIGTERM)
         assert ended.wait(timeout=60) == 130
     assert made
@@ -155,14 +167,14 @@ def test_a_drill_that_is_ended_takes_its_world_down(tmp_path: Path) -> None:
 
 def test_a_drill_killed_in_the_middle_leaves_nothing_to_the_next(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "rempart", "drill", "run", "http-get-flood", "--against", "none", "--json"]
-    before = set(NAMESPACES.glob("rp-*"))
     with (tmp_path / "log").open("w") as log:
         killed = subprocess.Popen(argv, stderr=log, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while "under attack" not in (tmp_path / "log").read_text() and time.monotonic() < deadline:
         time.sleep(0.05)
-    left = set(NAMESPACES.glob("rp-*")) - before
+    left = worlds_of(killed.pid)
     assert left
+    assert all(namespace.exists() for namespace in left)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     done = subprocess.run([*argv, "--duration", "3"], capture_output=True, text=True, timeout=180)

@@ -28,6 +28,16 @@ ENTRY4 = np.dtype(
 ENTRY6 = np.dtype([("length", "<u4"), ("bytes", "u1", 16), ("tag", "<u4"), ("until", "<u8")])
 
 
+class Exact(NamedTuple):
+    """A hash table of prefixes of one length, beside the tries."""
+
+    name: str
+    version: int
+    length: int
+    width: int
+    """Bytes of the address that are its key."""
+
+
 class Clock(NamedTuple):
     """Both clocks at one moment, in nanoseconds: expiries are in Unix time, the program has the other."""
 
@@ -119,16 +129,13 @@ class Batch:
         )
 
 
-def keyed(batch: Batch, clock: Clock, tables: tuple[str, str], exact: tuple[str, str] | None) -> Keyed:
+def keyed(batch: Batch, clock: Clock, tables: tuple[str, str], exact: tuple[Exact, ...]) -> Keyed:
     """Keys and values (``struct listed``) for the kernel, by map.
 
-    ``tables``: the tries of IPv4 and IPv6; ``exact``: the hash tables of IPv4 /32 and IPv6 /64.
+    ``tables``: the tries of IPv4 and IPv6.
     """
     found: Keyed = {}
-    for rows, table, host, length, width in (
-        (batch.v4, tables[0], exact and exact[0], 32, 4),
-        (batch.v6, tables[1], exact and exact[1], 64, 8),
-    ):
+    for rows, table, version in ((batch.v4, tables[0], 4), (batch.v6, tables[1], 6)):
         if not len(rows):
             continue
         values = np.zeros(len(rows), layout.LISTED)
@@ -137,11 +144,15 @@ def keyed(batch: Batch, clock: Clock, tables: tuple[str, str], exact: tuple[str,
         keys = np.ascontiguousarray(
             rows.view(np.uint8).reshape(len(rows), -1)[:, : 4 + rows["bytes"].shape[1]]
         )
-        single = (rows["length"] == length) if host else np.zeros(len(rows), bool)
-        if host and single.any():
-            found[host] = (np.ascontiguousarray(keys[single, 4 : 4 + width]), values[single])
-        if not single.all():
-            found[table] = (np.ascontiguousarray(keys[~single]), values[~single])
+        others = np.ones(len(rows), bool)
+        for one in exact:
+            chosen = rows["length"] == one.length
+            if one.version != version or not chosen.any():
+                continue
+            found[one.name] = (np.ascontiguousarray(keys[chosen, 4 : 4 + one.width]), values[chosen])
+            others &= ~chosen
+        if others.any():
+            found[table] = (np.ascontiguousarray(keys[others]), values[others])
     return found
 
 
@@ -149,6 +160,8 @@ def network_of(key: bytes, length: int) -> Network:
     """The network of a key of any of a list's maps; ``length`` as its value has it."""
     if len(key) == layout.HOST4.itemsize:
         return IPv4Network((key, 32))
+    if len(key) == layout.NET4.itemsize:
+        return IPv4Network((key + bytes(1), 24))
     if len(key) == layout.NETWORK6.itemsize and length == 64:
         return IPv6Network((key + bytes(8), 64))
     return layout.prefix_of(key)

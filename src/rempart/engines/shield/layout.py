@@ -23,12 +23,15 @@ PREFIX_BUCKETS = 1 << 18
 PROVEN_SOURCES = 1 << 17
 BLOCKED_PREFIXES = 2_000_000
 BLOCKED_HOSTS = 2_000_000
+BLOCKED_NETS4 = 1 << 20
 ALLOWED_PREFIXES = 4096
 MARTIAN_PREFIXES = 8192
 OWN_ADDRESSES = 4096
 SNAP = 128
 CAPTURE_SNAP = 1536
 SAMPLE_NONE = 0xFFFFFFFF
+WHERE_HOSTS, WHERE_NETS, WHERE_ANY = 1, 2, 3
+WHERE_NETWORKS = 65536
 SERVICES = 131072 + 256
 UDP_SERVICES = 65536
 """Where UDP ports begin in ``services``; TCP ports begin at 0."""
@@ -236,6 +239,8 @@ PREFIX4 = _structure(("length", "u4"), ("bytes", "u1", 4))
 PREFIX6 = _structure(("length", "u4"), ("bytes", "u1", 16))
 HOST4 = _structure(("bytes", "u1", 4))
 NETWORK6 = _structure(("bytes", "u1", 8))
+NET4 = _structure(("bytes", "u1", 3))
+WHERE = _structure(("quads", "u1", 64))
 LISTED = _structure(("until", "u8"), ("packets", "u8"), ("bytes", "u8"), ("tag", "u4"), ("length", "u4"))
 WORD = _structure(("mask", "u8"), ("value", "u8"))
 RULE = _structure(
@@ -307,6 +312,8 @@ STRUCTURES: Mapping[str, np.dtype[Any]] = {
     "prefix6": PREFIX6,
     "host4": HOST4,
     "network6": NETWORK6,
+    "net4": NET4,
+    "where": WHERE,
     "listed": LISTED,
     "vector": VECTOR,
     "rule": RULE,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes as c
 import errno
+import mmap
 import os
 import re
 import weakref
@@ -521,6 +522,20 @@ class Map(Descriptor):
             if token is None:
                 return
             keys, values, token = self.lookup_batch(size, token)
+
+    def memory(self) -> Bytes:
+        """The entries of an array with BPF_F_MMAPABLE, one after the other: the program's own memory.
+
+        Values have a multiple of eight bytes. Raises EnvironmentLacks, BpfFailed.
+        """
+        size = self.value_size * self.max_entries
+        try:
+            shared = mmap.mmap(
+                self.fd, -(-size // mmap.PAGESIZE) * mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE
+            )
+        except OSError as error:
+            raise _failure(f"share map {self.name}", error.errno) from error
+        return np.frombuffer(shared, np.uint8, size)
 
     def _fits(self, given: bytes, size: int) -> None:
         # ctypes would let the kernel read past the end.

@@ -1,7 +1,8 @@
 """The allow and the block list in the kernel: who is on it, since when not, and how often it was met.
 
-A block list stands in four maps (docs/shield.md, step 3): single IPv4 addresses and IPv6 /64s in hash tables,
-all other prefixes in tries. Whoever reads or writes lists through this module sees one list.
+A block list stands in five maps (docs/shield.md, step 3): single IPv4 addresses, IPv4 /24s and IPv6 /64s in
+hash tables, all other prefixes in tries; a sixth says for each IPv4 /24 which of them to ask. Whoever reads
+or writes lists through this module sees one list.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from ipaddress import IPv4Network
 
 import numpy as np
 
-from rempart.engines.shield import layout
+from rempart.engines.shield import layout, nets4
 from rempart.engines.shield.entries import (
     Address,
     Batch,
     Clock,
     Entry,
+    Exact,
     Network,
     as_network,
     keyed,
@@ -28,28 +30,38 @@ from rempart.engines.shield.layout import Flag
 from rempart.engines.shield.libbpf import Bytes, Map
 from rempart.engines.shield.loader import Shield
 from rempart.engines.shield.tables import set_flags
+from rempart.engines.shield.where import mark
+from rempart.model.errors import Conflict
 
 SWEEP = 50_000
 """Entries looked at by one call of the sweeper: some 30 ms, 70 when all of them have expired."""
+TIDIED = 8
+"""``blocked4_where`` is made anew at the end of a sweep when, since the last time, at least one entry was
+removed for so many that are left: it reads the whole list."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Places:
     tries: tuple[str, str]
-    exact: tuple[str, str] | None
+    exact: tuple[Exact, ...]
     flags: tuple[tuple[str, Flag], ...]
 
 
 ALLOWED = _Places(
-    ("allowed4", "allowed6"), None, (("allowed4", Flag.HAS_ALLOWED), ("allowed6", Flag.HAS_ALLOWED))
+    ("allowed4", "allowed6"), (), (("allowed4", Flag.HAS_ALLOWED), ("allowed6", Flag.HAS_ALLOWED))
 )
 BLOCKED = _Places(
     ("blocked4", "blocked6"),
-    ("blocked4_hosts", "blocked6_nets"),
+    (
+        Exact(nets4.HOSTS, version=4, length=32, width=layout.HOST4.itemsize),
+        Exact(nets4.NETS, version=4, length=24, width=layout.NET4.itemsize),
+        Exact("blocked6_nets", version=6, length=64, width=layout.NETWORK6.itemsize),
+    ),
     (
         ("blocked4", Flag.HAS_BLOCKED4),
         ("blocked6", Flag.HAS_BLOCKED6),
-        ("blocked4_hosts", Flag.HAS_BLOCKED_HOSTS4),
+        (nets4.NETS, Flag.HAS_BLOCKED4),
+        (nets4.HOSTS, Flag.HAS_BLOCKED_HOSTS4),
         ("blocked6_nets", Flag.HAS_BLOCKED_NETS6),
     ),
 )
@@ -93,7 +105,16 @@ class PrefixList:
     def __init__(self, shield: Shield, places: _Places) -> None:
         self._shield = shield
         self._places = places
-        self._maps = {name: shield.maps[name] for name in (*places.tries, *(places.exact or ()))}
+        names = (*places.tries, *(one.name for one in places.exact))
+        if not shield.maps.keys() >= {*names, *((nets4.WHERE,) if places.exact else ())}:
+            raise Conflict(
+                f"the packet shield under {shield.folder} is of an older version",
+                hint="restart the node: its lists are taken over",
+            )
+        self._maps = {name: shield.maps[name] for name in names}
+        self._where = shield.maps[nets4.WHERE].memory() if places.exact else None
+        self._gone = 0
+        """Entries removed since ``blocked4_where`` was made anew."""
         self._sweep = _Sweep(tuple(self._maps.values()))
 
     def add(self, batch: Batch) -> int:
@@ -104,6 +125,9 @@ class PrefixList:
         tables = keyed(batch, clock(), self._places.tries, self._places.exact)
         with self._shield.lock():
             # First: of a list that turns out to be too long, what did fit holds.
+            if self._where is not None:
+                rows = batch.v4
+                mark(self._where, np.ascontiguousarray(rows["bytes"]).view(">u4").reshape(-1), rows["length"])
             flags = Flag(0)
             for name, flag in self._places.flags:
                 flags |= flag if name in tables else Flag(0)
@@ -123,6 +147,7 @@ class PrefixList:
         name, key = self._place(network)
         with self._shield.lock():
             was_listed = self._maps[name].delete(key)
+            self._gone += was_listed
             covering = self.covering(network)
         return Removal(network, was_listed, covering)
 
@@ -130,7 +155,9 @@ class PrefixList:
         """Take exactly these prefixes off; how many were on."""
         tables = keyed(batch, clock(), self._places.tries, self._places.exact)
         with self._shield.lock():
-            return sum(self._maps[name].delete_batch(keys) for name, (keys, _) in tables.items())
+            done = sum(self._maps[name].delete_batch(keys) for name, (keys, _) in tables.items())
+            self._gone += done
+        return done
 
     def covering(self, what: Network | Address | str) -> tuple[Entry, ...]:
         """Entries that hold for all of ``what`` and have not expired, the longest first.
@@ -182,6 +209,9 @@ class PrefixList:
             for table in self._maps.values():
                 rows = [keys for keys, _ in table.lookup_batches()]
                 done += sum(table.delete_batch(one) for one in rows)
+            if self._where is not None:
+                self._where[:] = 0
+            self._gone = 0
             flags = Flag(0)
             for _, flag in self._places.flags:
                 flags |= flag
@@ -192,12 +222,16 @@ class PrefixList:
         """Remove expired entries among the next ``entries`` ones of the list, going round."""
         with self._shield.lock():
             swept = self._sweep.go(entries, clock().monotonic)
+            self._gone += swept.removed
             if swept.finished:
                 flags = dict.fromkeys((flag for _, flag in self._places.flags), False)
                 for name, flag in self._places.flags:
                     flags[flag] |= self._maps[name].next_key(None) is not None
                 for flag, is_used in flags.items():
                     set_flags(self._shield, Flag(0), cleared=Flag(0) if is_used else flag)
+                if self._where is not None and self._gone and self._gone * TIDIED >= swept.entries:
+                    nets4.rebuild(self._shield.maps)
+                    self._gone = 0
         return swept
 
     def _contents(self) -> list[tuple[Bytes, Bytes]]:
@@ -216,10 +250,9 @@ class PrefixList:
         """Where something may stand that holds for all of ``network``: map, and key to ask it with."""
         old = isinstance(network, IPv4Network)
         packed, exact = network.network_address.packed, self._places.exact
-        if exact and old and network.prefixlen == 32:
-            yield exact[0], packed
-        if exact and not old and network.prefixlen >= 64:
-            yield exact[1], packed[:8]
+        for one in exact:
+            if one.version == network.version and network.prefixlen >= one.length:
+                yield one.name, packed[: one.width]
         yield self._places.tries[0 if old else 1], layout.prefix_key(network)
 
 

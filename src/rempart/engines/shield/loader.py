@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from rempart.engines.shield import bpffs
+from rempart.engines.shield import bpffs, nets4
 from rempart.engines.shield.btf import Types
 from rempart.engines.shield.libbpf import (
     Link,
@@ -350,9 +350,14 @@ def _load(data: bytes, folder: Path | None, constants: Mapping[str, int], digest
         if before[name].next_key(None) is not None
     )
     if folder is not None:
+        if nets4.WHERE not in kept and (note := nets4.take_over(maps)):
+            notes += (note,)
         # Until all is in place, only of these is it known which layout is pinned.
         write_stamp(folder, Stamp("", {name: contents[name] for name in fitting}))
         _put_in_place(folder, program, maps, set(kept))
+        # With all of it known nothing is lost if this is cut off, and without a digest it is done again.
+        write_stamp(folder, Stamp("", contents))
+        nets4.forget(maps)
         write_stamp(folder, Stamp(digest, contents))
     loaded = Loaded(False, tuple(sorted(kept)), notes)
     return Shield(folder, program, {**maps, **extra}, loaded, current_generation(folder))

@@ -38,7 +38,7 @@ LOAD_BAR = 2.0
 """Seconds that a million prefixes may take to be on the list."""
 
 Progress = Callable[[str], None]
-_BLOCK_MAPS = ("blocked4", "blocked4_hosts", "blocked6", "blocked6_nets")
+_BLOCK_MAPS = ("blocked4", "blocked4_hosts", "blocked4_nets", "blocked4_where", "blocked6", "blocked6_nets")
 
 
 def run(
