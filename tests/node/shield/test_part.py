@@ -297,6 +297,7 @@ def test_a_damaged_list_is_moved_aside_and_the_rest_protects(place: Ground, inst
     journal.write_bytes(damaged)
     instance.launch()
     found = eventually(lambda: _said(instance, "moved to"), seconds=60)
+    assert found is not None
     assert not found.on, "a fault, which rempart status ends with 1 for"
     eventually(lambda: program_on(place) is not None, seconds=30)
     assert [one["prefix"] for one in instance.json("shield", "list", "allowed")] == ["203.0.113.10/32"]
