@@ -34,7 +34,7 @@ def state() -> Iterator[Path]:
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], *, seconds: float = 15.0) -> T:
+def eventually(look: Callable[[], T], *, seconds: float = 60.0) -> T:
     """What ``look`` returns once that is true."""
     deadline = time.monotonic() + seconds
     while not (seen := look()):

@@ -277,7 +277,7 @@ def test_lists_and_rules_hold_after_an_orderly_stop_and_a_start(place: Ground, i
     assert found["100.0.0.9/32"] == found["2a00::/32"] == "bots"
     assert "203.0.113.8/32" in found
     assert "203.0.113.7/32" not in found, "its time was over"
-    assert not reaches(place, PORTS.http), "the rule"
+    eventually(lambda: not reaches(place, PORTS.http), seconds=60)  # the rule
     instance.cli("shield", "rules", "clear")
     assert reaches(place, PORTS.http)
     taken = instance.json("shield", "unblock", "--file", str(file))
