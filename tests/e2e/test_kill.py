@@ -15,7 +15,7 @@ from tests.e2e.clients import address_of, page
 
 HOST = "shop.example.org"
 BACK_WITHIN_S = 2.0
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kill"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -18,7 +18,7 @@ from rempart.lab.instance import Instance
 from tests.e2e.clients import address_of, page
 
 HOST = "shop.example.org"
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]
+pytestmark = [pytest.mark.slow]
 
 
 def test_its_name_answers_with_the_edge(instance: Instance) -> None:

@@ -26,7 +26,6 @@ from tests.node.conftest import eventually
 from tests.node.shield.ground import FAR_V4, HERE_V4, HERE_V6, INTERFACE, Ground, ground
 
 pytestmark = [
-    pytest.mark.xdist_group("shield part"),
     pytest.mark.slow,
     pytest.mark.root,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
@@ -234,13 +233,19 @@ def test_dangerous_things_are_refused_and_change_nothing(place: Ground, instance
     instance.cli("shield", "disallow", "203.0.113.0/24")
 
 
-def test_rules_are_checked_as_a_whole(place: Ground, instance: Instance) -> None:
-    good = instance.folder / "good.toml"
-    good.write_text(
+def no_web(instance: Instance) -> Path:
+    """A rule file whose only rule drops what the far end sends to the web port; loaded."""
+    file = instance.folder / "good.toml"
+    file.write_text(
         f'[[rule]]\nid = 7\nnote = "no web"\naction = "drop"\nprotocol = "tcp"\n'
         f'destination_ports = {PORTS.http}\nsource = "{FAR_V4}"\n'
     )
-    instance.cli("shield", "rules", "load", str(good))
+    instance.cli("shield", "rules", "load", str(file))
+    return file
+
+
+def test_rules_are_checked_as_a_whole(place: Ground, instance: Instance) -> None:
+    good = no_web(instance)
     assert not reaches(place, PORTS.http)
     assert reaches(place, PORTS.https)
     bad = instance.folder / "bad.toml"
@@ -254,10 +259,11 @@ def test_rules_are_checked_as_a_whole(place: Ground, instance: Instance) -> None
     top = instance.json("shield", "top")
     assert [one["id"] for one in top["rules"]] == [7]
     assert any(one["reason"] == "DROP_RULE" for one in top["reasons"])
+    instance.cli("shield", "rules", "clear")
 
 
 def test_lists_and_rules_hold_after_an_orderly_stop_and_a_start(place: Ground, instance: Instance) -> None:
-    """Begins with the rule that the test before has left."""
+    no_web(instance)
     lines = ["# a list", *(f"100.{n // 256}.{n % 256}.9" for n in range(3_000)), "2a00::/32 ; a remark"]
     file = instance.folder / "list.txt"
     file.write_text("\n".join(lines))
