@@ -1,0 +1,14 @@
+"""The order in which the suite runs."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, so that no worker is left with a long one at the end.
+
+    A file stays together: its tests share what they have started, and one worker runs them (bin/test).
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
