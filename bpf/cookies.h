@@ -11,7 +11,6 @@
 #include "reply.h"
 #include "served.h"
 
-#define ENOENT 2
 #define MAX_TCP_HEADER 60
 
 /* What a SYN cookie remembers in the low bits of a timestamp, as Linux's cookie_init_timestamp() has it. */
@@ -92,8 +91,9 @@ GLOBAL int judge_syn(struct xdp_md *ctx, struct packet *packet)
 	answer = make_cookie(ctx, packet);
 	if (!answer)
 		return PASS;
+	/* The kernel wants none made (ENOENT), or cannot: the listener was closed since we found it. It decides. */
 	if (answer < 0)
-		return answer == -ENOENT ? PASS_SYN_QUEUE : DROP_SYN_COOKIE_FAILED;
+		return PASS_SYN_QUEUE;
 	packet->cookie = (u32)answer;
 
 	if (config->flags & COOKIE_TIMESTAMPS)
@@ -103,7 +103,7 @@ GLOBAL int judge_syn(struct xdp_md *ctx, struct packet *packet)
 	/* Room is made now, while the verdict can still be another. */
 	size = packet->network + ip_header_size(packet) + syn_ack_size(packet);
 	if (size > packet->frame && resize(ctx, size))
-		return DROP_SYN_COOKIE_FAILED;
+		return PASS_SYN_QUEUE;
 	return TX_SYN_COOKIE;
 }
 

@@ -37,7 +37,7 @@ enum reason {
 	PASS_PROVEN = 7,           /* the ACK that brought a valid cookie back */
 	PASS = 8,                  /* nothing spoke against it */
 	PASS_FRAGMENT = 9,         /* fragments are let through (config) */
-	PASS_SYN_QUEUE = 10,       /* the listener's queue has room: the kernel makes no cookie for this SYN, it keeps it */
+	PASS_SYN_QUEUE = 10,       /* the kernel gives no cookie for this SYN: the listener's queue has room, it keeps it */
 	/* answered from the program (XDP_TX) */
 	TX_SYN_COOKIE = 16,
 	TX_DNS_TRUNCATED = 17,
@@ -62,7 +62,7 @@ enum reason {
 	DROP_PREFIX_UDP = 49,
 	DROP_PREFIX_ICMP = 50,
 	DROP_SYN_OPTIONS = 51,     /* a SYN with IP options or extension headers while cookies are made */
-	DROP_SYN_COOKIE_FAILED = 52, /* no cookie could be made while they are required */
+	/* 52 was another once: counters outlive the program that wrote them */
 	DROP_ACK = 53,             /* an ACK to a listener with no connection and no valid cookie */
 	DROP_DNS_MALFORMED = 54,
 	DROP_DNS_RESPONSE = 55,    /* an answer sent to our server port */
