@@ -222,7 +222,7 @@ struct source_key {
 };
 
 /* Rates over the whole node, in windows of 100 ms. One entry per enum meter. */
-enum meter { METER_SYN = 0, METER_DNS = 1, METERS = 2 };
+enum meter { METER_SYN = 0, METER_DNS = 1, METER_ACK = 2, METERS = 3 };
 
 struct rate {
 	u64 window;                /* now() at which the window began */
@@ -259,7 +259,7 @@ struct config {
 	u32 sample_mask;           /* of passed packets, by reason: (packets & mask) == 0; SAMPLE_NONE: none */
 	u32 drop_sample_mask;      /* of dropped and answered packets */
 	u32 capture_mask;
-	u32 reserved;
+	u32 ack_threshold;         /* ACKs of no connection in 100 ms above which each must bring a cookie … */
 	u64 hold;                  /* … and for how long, ns */
 	u64 seed;                  /* of the buckets' hash; random */
 	u64 proven_for;            /* ns */

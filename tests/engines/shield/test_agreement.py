@@ -311,6 +311,29 @@ def test_a_udp_checksum_of_zero_is_sent_as_ones(run: Run) -> None:
         assert answer.frame[at : at + 2] == b"\xff\xff"
 
 
+def test_acks_of_no_connection_are_the_kernels_until_they_are_too_many(run: Run) -> None:
+    """No cookies are made; the fourth in a window is one too many, for as long as the measure holds."""
+    config = replace(
+        TABLES.config, syn_cookies=When.NEVER, dns_challenge=When.NEVER, ack_threshold=3, hold=1_000_000
+    )
+    world = enter(run, replace(TABLES, config=config))
+    moment = NOW + 30_000_000_000
+    for source in (CLIENT4, CLIENT6):
+        ours = OURS4[0] if len(source) == 4 else OURS6[0]
+        for port in (LISTENED, 443):
+            moment += 1_000_000_000
+            stray = f.ethernet(
+                f.ip(source, ours, 6, f.tcp(40000, port, 16, sequence=1001, acknowledgement=7))
+            )
+            reasons = [verify(run, world, stray, moment)[1].reason for _ in range(5)]
+            assert reasons == [Reason.PASS] * 3 + [Reason.DROP_ACK] * 2
+            reset = f.ethernet(f.ip(source, ours, 6, f.tcp(40000, port, 4)))
+            assert verify(run, world, reset, moment)[1].reason is Reason.PASS
+            assert verify(run, world, stray, moment + 999_999)[1].reason is Reason.DROP_ACK
+            assert verify(run, world, stray, moment + 200_000_000)[1].reason is Reason.PASS
+    assert remembered(run, world) == []
+
+
 def test_a_window_of_a_meter_is_100_ms_to_the_nanosecond(run: Run, plain: Tables) -> None:
     begin = NOW + 10_000_000_000
     for later in (0, 1, 99_999_999, 100_000_000, 199_999_999, 200_000_001):

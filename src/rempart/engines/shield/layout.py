@@ -190,9 +190,10 @@ class Meter(IntEnum):
 
     SYN = 0
     DNS = 1
+    ACK = 2
 
 
-METERS = 2
+METERS = 3
 
 
 class Flag(IntFlag):
@@ -282,7 +283,7 @@ CONFIG = _structure(
     ("sample_mask", "u4"),
     ("drop_sample_mask", "u4"),
     ("capture_mask", "u4"),
-    ("reserved", "u4"),
+    ("ack_threshold", "u4"),
     ("hold", "u8"),
     ("seed", "u8"),
     ("proven_for", "u8"),

@@ -46,7 +46,10 @@ def orders(
         mss4=max(mtu - IPV4_AND_TCP, MSS4_MIN),
         mss6=max(mtu - IPV6_AND_TCP, MSS6_MIN),
         thresholds=Thresholds(
-            syn=section.syn_threshold, dns=section.dns_threshold, hold_seconds=section.hold_seconds
+            syn=section.syn_threshold,
+            dns=section.dns_threshold,
+            ack=section.ack_threshold,
+            hold_seconds=section.hold_seconds,
         ),
         proven_seconds=section.proven_seconds,
         source=ClassLimits(
