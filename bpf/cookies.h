@@ -11,7 +11,6 @@
 #include "reply.h"
 #include "served.h"
 
-#define ENOENT 2
 #define MAX_TCP_HEADER 60
 
 /* What a SYN cookie remembers in the low bits of a timestamp, as Linux's cookie_init_timestamp() has it. */
@@ -92,8 +91,9 @@ GLOBAL int judge_syn(struct xdp_md *ctx, struct packet *packet)
 	answer = make_cookie(ctx, packet);
 	if (!answer)
 		return PASS;
+	/* The kernel wants none made (ENOENT), or cannot: the listener was closed since we found it. It decides. */
 	if (answer < 0)
-		return answer == -ENOENT ? PASS_SYN_QUEUE : DROP_SYN_COOKIE_FAILED;
+		return PASS_SYN_QUEUE;
 	packet->cookie = (u32)answer;
 
 	if (config->flags & COOKIE_TIMESTAMPS)
@@ -103,7 +103,7 @@ GLOBAL int judge_syn(struct xdp_md *ctx, struct packet *packet)
 	/* Room is made now, while the verdict can still be another. */
 	size = packet->network + ip_header_size(packet) + syn_ack_size(packet);
 	if (size > packet->frame && resize(ctx, size))
-		return DROP_SYN_COOKIE_FAILED;
+		return PASS_SYN_QUEUE;
 	return TX_SYN_COOKIE;
 }
 
@@ -210,6 +210,16 @@ INLINE bool brings_cookie(struct xdp_md *ctx, const struct packet *packet, struc
 	       !bpf_tcp_check_syncookie(socket, ip, sizeof(struct ipv6hdr), tcp, sizeof(struct tcphdr));
 }
 
+/* Whether an ACK that belongs to no connection must bring a cookie. They are counted in calm only: no packet of a
+ * connection writes to what all CPUs share. */
+INLINE bool cookies_are_asked_for(struct packet *packet, const struct config *config)
+{
+	if (cookies_are_made(packet, config))
+		return true;
+	count_in_meter(packet, config, METER_ACK, config->ack_threshold);
+	return is_active(packet, ABOVE_THRESHOLD, METER_ACK);
+}
+
 GLOBAL int judge_ack(struct xdp_md *ctx, struct packet *packet, u32 service)
 {
 	struct config *config = settings();
@@ -221,13 +231,13 @@ GLOBAL int judge_ack(struct xdp_md *ctx, struct packet *packet, u32 service)
 		return PASS;
 	socket = find_socket(ctx, packet);
 	if (!socket)
-		return service & SERVED ? DROP_ACK : PASS;
+		return service & SERVED && cookies_are_asked_for(packet, config) ? DROP_ACK : PASS;
 	state = socket->state;
-	if (state == BPF_TCP_LISTEN)
+	if (state == BPF_TCP_LISTEN && cookies_are_asked_for(packet, config))
 		reason = brings_cookie(ctx, packet, socket) ? PASS_PROVEN : DROP_ACK;
 	bpf_sk_release(socket);
 	/* A handshake that the kernel made itself proves as much as a cookie does. */
-	if (reason == PASS_PROVEN || state == BPF_TCP_ESTABLISHED)
+	if (reason == PASS_PROVEN || (state == BPF_TCP_ESTABLISHED && cookies_are_made(packet, config)))
 		remember_proven(packet, config);
 	return reason;
 }

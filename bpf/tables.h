@@ -37,7 +37,7 @@ enum reason {
 	PASS_PROVEN = 7,           /* the ACK that brought a valid cookie back */
 	PASS = 8,                  /* nothing spoke against it */
 	PASS_FRAGMENT = 9,         /* fragments are let through (config) */
-	PASS_SYN_QUEUE = 10,       /* the listener's queue has room: the kernel makes no cookie for this SYN, it keeps it */
+	PASS_SYN_QUEUE = 10,       /* the kernel gives no cookie for this SYN: the listener's queue has room, it keeps it */
 	/* answered from the program (XDP_TX) */
 	TX_SYN_COOKIE = 16,
 	TX_DNS_TRUNCATED = 17,
@@ -62,7 +62,7 @@ enum reason {
 	DROP_PREFIX_UDP = 49,
 	DROP_PREFIX_ICMP = 50,
 	DROP_SYN_OPTIONS = 51,     /* a SYN with IP options or extension headers while cookies are made */
-	DROP_SYN_COOKIE_FAILED = 52, /* no cookie could be made while they are required */
+	/* 52 was another once: counters outlive the program that wrote them */
 	DROP_ACK = 53,             /* an ACK to a listener with no connection and no valid cookie */
 	DROP_DNS_MALFORMED = 54,
 	DROP_DNS_RESPONSE = 55,    /* an answer sent to our server port */
@@ -222,7 +222,7 @@ struct source_key {
 };
 
 /* Rates over the whole node, in windows of 100 ms. One entry per enum meter. */
-enum meter { METER_SYN = 0, METER_DNS = 1, METERS = 2 };
+enum meter { METER_SYN = 0, METER_DNS = 1, METER_ACK = 2, METERS = 3 };
 
 struct rate {
 	u64 window;                /* now() at which the window began */
@@ -259,7 +259,7 @@ struct config {
 	u32 sample_mask;           /* of passed packets, by reason: (packets & mask) == 0; SAMPLE_NONE: none */
 	u32 drop_sample_mask;      /* of dropped and answered packets */
 	u32 capture_mask;
-	u32 reserved;
+	u32 ack_threshold;         /* ACKs of no connection in 100 ms above which each must bring a cookie … */
 	u64 hold;                  /* … and for how long, ns */
 	u64 seed;                  /* of the buckets' hash; random */
 	u64 proven_for;            /* ns */

@@ -22,7 +22,7 @@ INLINE int judge_tcp(struct xdp_md *ctx, struct packet *packet, const struct con
 		count_in_meter(packet, config, METER_SYN, config->syn_threshold);
 		return cookies_are_made(packet, config) ? judge_syn(ctx, packet) : PASS;
 	}
-	if ((flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_ACK && cookies_are_made(packet, config))
+	if ((flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_ACK)
 		return judge_ack(ctx, packet, service);
 	return PASS;
 }

@@ -65,6 +65,7 @@ class Guard:
         config["mss4"], config["mss6"] = 1460, 1440
         config["window_scale"] = self.window_scale()
         config["proven_for"] = 60 * 10**9
+        config["ack_threshold"] = 0xFFFFFFFF
         for mask in ("sample_mask", "drop_sample_mask", "capture_mask"):
             config[mask] = layout.SAMPLE_NONE
         self.maps["config"].update(bytes(4), config.tobytes())
@@ -216,6 +217,14 @@ def test_with_secret_offsets_the_kernel_reads_other_options_than_were_sent(guard
 
 
 def frame_of_a_syn(ends: Ends, source: bytes, port: int) -> bytes:
+    return frame_of(ends, source, f.tcp(port, PORT, options=f.mss(1460)))
+
+
+def frame_of_an_ack(ends: Ends, source: bytes, port: int) -> bytes:
+    return frame_of(ends, source, f.tcp(port, PORT, 16, sequence=1001, acknowledgement=7))
+
+
+def frame_of(ends: Ends, source: bytes, segment: bytes) -> bytes:
     def hardware(interface: str) -> Callable[[], bytes]:
         def read() -> bytes:
             with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as any_socket:
@@ -226,7 +235,6 @@ def frame_of_a_syn(ends: Ends, source: bytes, port: int) -> bytes:
 
     to, of = inside(ends.server, hardware("edge0")), inside(ends.client, hardware("client0"))
     us = socket.inet_aton(ADDRESS[4])
-    segment = f.tcp(port, PORT, options=f.mss(1460))
     check = ~ones_complement(source + us + pack("!HH", 6, len(segment)) + segment) & 0xFFFF
     segment = segment[:16] + pack("!H", check) + segment[18:]
     packet = f.ipv4(source, us, 6, segment)
@@ -281,6 +289,31 @@ def test_a_flood_and_a_visitor(guard: Guard) -> None:
         converse(guard.ends, 4, listening)
     assert guard.count(Reason.TX_SYN_COOKIE) >= 1
     assert guard.count(Reason.PASS_PROVEN) == 1
+
+
+def test_a_flood_of_acks_and_a_visitor(guard: Guard) -> None:
+    """What belongs to no connection is reset by the kernel while it is little, and dropped once it is much."""
+    guard.configure(Flag(0), When.NEVER)
+    config = np.frombuffer(guard.maps["config"].lookup(bytes(4)) or b"", layout.CONFIG).copy()
+    config["ack_threshold"], config["hold"] = 20, 60 * 10**9
+    guard.maps["config"].update(bytes(4), config.tobytes())
+    guard.attach(Mode.GENERIC)
+    with ExitStack() as stack:
+        listening = stack.enter_context(listener(guard.ends, 4))
+        converse(guard.ends, 4, listening)
+        assert guard.count(Reason.DROP_ACK) == 0
+        sender = inside(guard.ends.client, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
+        stack.enter_context(sender)
+        inside(guard.ends.client, lambda: sender.bind(("client0", 0)))
+        frame = frame_of_an_ack(guard.ends, socket.inet_aton("203.0.113.1"), 1024)
+        for _ in range(100_000):
+            sender.send(frame)
+            if guard.count(Reason.DROP_ACK):
+                break
+        dropped = guard.count(Reason.DROP_ACK)
+        assert dropped >= 1
+        converse(guard.ends, 4, listening)
+        assert guard.count(Reason.DROP_ACK) == dropped, "nothing of a connection is dropped"
 
 
 def guard_is_active(guard: Guard) -> bool:

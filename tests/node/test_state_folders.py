@@ -7,8 +7,18 @@ from pathlib import Path
 import pytest
 
 from rempart.model.configuration import Configuration, UsersSection
+from rempart.model.dns_cookies import key_text
 from rempart.model.errors import EnvironmentLacks
-from rempart.node.state_folders import Owners, folders, hand_over, prepare, prepare_keys, share
+from rempart.node.state_folders import (
+    Owners,
+    folders,
+    hand_over,
+    prepare,
+    prepare_cookie_key,
+    prepare_keys,
+    read_cookie_key,
+    share,
+)
 from rempart.snapshot.items import Delta
 from rempart.snapshot.signing import private_key, public_key, sign, verify
 
@@ -75,6 +85,43 @@ def test_what_a_part_has_put_in_the_place_of_a_key_leads_nowhere_and_holds_nobod
         with pytest.raises(EnvironmentLacks, match=r"feed\.key"):
             prepare_keys(paths, owners)
         secret.unlink()
+
+
+def test_the_key_of_dns_cookies_is_made_once_and_anew_when_it_is_old_and_nothing_runs(
+    state: Path, tmp_path: Path
+) -> None:
+    configuration = Configuration(state=state)
+    paths = configuration.paths
+    owners = prepare(configuration, is_root=False)
+    assert read_cookie_key(paths) is None
+
+    def prepared(*, days: float = 0, is_running: bool = False) -> bytes:
+        now = paths.dns_cookie_key.lstat().st_mtime + days * 86_400 if paths.dns_cookie_key.exists() else 0
+        prepare_cookie_key(paths, owners, now=now, is_running=is_running)
+        assert mode(paths.dns_cookie_key) == 0o600
+        found = read_cookie_key(paths)
+        assert found is not None
+        assert len(found) == 16
+        return found
+
+    first = prepared()
+    assert prepared(days=29) == first
+    assert prepared(days=400, is_running=True) == first, "whoever runs has the old one"
+    second = prepared(days=31)
+    assert second != first
+
+    for damage in (b"", b"no key\n", first.hex().encode()):
+        paths.dns_cookie_key.write_bytes(damage)
+        assert read_cookie_key(paths) is None
+        prepared(is_running=True)
+    # What a node that was taken over may have put there is not followed.
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(key_text(first))
+    paths.dns_cookie_key.unlink()
+    paths.dns_cookie_key.symlink_to(elsewhere)
+    assert read_cookie_key(paths) is None
+    assert prepared() != first
+    assert elsewhere.read_bytes() == key_text(first)
 
 
 def test_engines_make_their_sockets_where_the_node_gets_in(state: Path) -> None:

@@ -104,6 +104,8 @@ class ShieldView(Value):
     lists: ListSizes
     syn_cookies: bool
     dns_challenge: bool
+    dns_cookies: bool
+    """A resolver with a cookie of the name server is spared the challenge and the limit."""
     lost_samples: int
     lost_captures: int
 

@@ -152,6 +152,7 @@ def look(
         ),
         syn_cookies=(cookies and section.syn_cookies != "never") or challenge,
         dns_challenge=challenge and section.dns_challenge != "never",
+        dns_cookies=bool(tables.flags(held) & Flag.DNS_COOKIES),
         lost_samples=lost_samples,
         lost_captures=lost_captures,
     )
@@ -219,7 +220,7 @@ def _not_loaded(reason: str, as_json: bool) -> None:
     if as_json:
         empty = ShieldView(
             on=False, watched=False, reason=reason, interfaces=(), counts=(), lists=ListSizes(),
-            syn_cookies=False, dns_challenge=False, lost_samples=0, lost_captures=0,
+            syn_cookies=False, dns_challenge=False, dns_cookies=False, lost_samples=0, lost_captures=0,
         )  # fmt: skip
         document(empty.model_dump(mode="json"))
     else:
@@ -241,7 +242,8 @@ def _show(found: ShieldView) -> None:
     lists = found.lists
     say(f"lists: {lists.blocked:,} blocked, {lists.allowed:,} allowed; {counted(lists.rules, 'rule')}")
     say(f"SYN cookies: {'made now' if found.syn_cookies else 'not needed now'}")
-    say(f"DNS over UDP: {'sent to TCP now' if found.dns_challenge else 'answered'}")
+    spared = "with a cookie answered" if found.dns_cookies else "cookies are not checked"
+    say(f"DNS over UDP: {'sent to TCP now, ' + spared if found.dns_challenge else 'answered'}")
     if found.lost_samples or found.lost_captures:
         say(f"lost: {found.lost_samples:,} samples, {found.lost_captures:,} captured packets")
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import resource
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,6 +78,7 @@ def up(session: Session, config_file: Path | None) -> None:
         elif SHIELD not in running:
             write_state(paths.shield_state, off_state(STARTING, wanted=True))
         state_folders.prepare_keys(paths, owners)
+        state_folders.prepare_cookie_key(paths, owners, now=time.time(), is_running=bool(running))
         resolved = settings.Resolved(configuration=configuration, off=off)
         file = paths.run / "configuration.json"
         state_folders.write_private(file, resolved.model_dump_json().encode())

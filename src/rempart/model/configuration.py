@@ -167,7 +167,7 @@ class StatePaths(Value):
     folder                  holds                               owner (mode)
     ======================  ==================================  ====================
     ``controller/``         store, keys, local CA               controller (700)
-    ``node/``               last good items                     node (700)
+    ``node/``               last good items, DNS cookies' key    node (700)
     ``gate/``               keys of the gate                    node:gate (750)
     ``haproxy/``            boot configuration, maps, keys      node:haproxy (750)
     ``knot/``               boot configuration                  node:knot (750)
@@ -206,6 +206,11 @@ class StatePaths(Value):
     def feed_public_key(self) -> Path:
         """The controller's Ed25519 public key, which the node checks deltas with (PEM)."""
         return self.node / "controller.pub"
+
+    @property
+    def dns_cookie_key(self) -> Path:
+        """What the name server makes DNS cookies with and the packet shield checks them with."""
+        return self.node / "dns-cookie.key"
 
     @property
     def haproxy(self) -> Path:

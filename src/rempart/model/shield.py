@@ -53,6 +53,7 @@ class Thresholds(Value):
 
     syn: int = Field(default=2_000, ge=10, le=1_000_000_000)
     dns: int = Field(default=20_000, ge=10, le=1_000_000_000)
+    ack: int = Field(default=5_000, ge=10, le=1_000_000_000)
     hold_seconds: float = Field(default=10, gt=0, le=86_400)
 
 

@@ -124,6 +124,10 @@ class ShieldSection(Value):
     begun."""
     syn_threshold: int = Field(default=2_000, ge=10, le=100_000_000)
     """Begun connections (SYNs) a second, all sources together."""
+    ack_threshold: int = Field(default=5_000, ge=10, le=100_000_000)
+    """TCP packets a second that belong to no connection, all sources together. Above it they are dropped, but
+    for those that end a handshake; below it the kernel answers them with a reset, which tells a client whose
+    connection this machine has forgotten."""
     dns_challenge: When = "above"
     """Whether questions are answered over TCP only, but for sources that have proven to be real: when more
     than ``dns_threshold`` come."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,12 +18,15 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from rempart.model.configuration import Configuration, StatePaths
+from rempart.model.dns_cookies import KEY_BYTES, key_of, key_text
 from rempart.model.errors import EnvironmentLacks
 from rempart.node.parts import parts_folder
 from rempart.node.privileges import primary_group_id, user_id
 from rempart.snapshot.signing import new_key_pair, private_key
 
 PLAIN_BYTES_MAX = 65_536
+COOKIE_KEY_SECONDS = 30 * 86_400.0
+"""How old the key of DNS cookies may become: less than the 36 days of RFC 7873, section 7.1."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
@@ -169,6 +173,29 @@ def prepare_keys(paths: StatePaths, owners: Owners) -> None:
         fits = False
     if not fits:
         _write_new(known, public_pem, *owners.node, 0o600)
+
+
+def prepare_cookie_key(paths: StatePaths, owners: Owners, *, now: float, is_running: bool) -> None:
+    """The key of DNS cookies: the node gives it to the name server, root to the packet shield.
+
+    A new one in place of one that is older than COOKIE_KEY_SECONDS at ``now`` (Unix seconds), but not while
+    any part runs on with the old one. Nobody is cut off by a new key: a resolver that shows a cookie of the
+    old one is like one without, and the next answer brings it a new one.
+    """
+    path = paths.dns_cookie_key
+    if read_cookie_key(paths) is not None:
+        age = now - path.lstat().st_mtime
+        if is_running or age < COOKIE_KEY_SECONDS:
+            return
+    _write_new(path, key_text(secrets.token_bytes(KEY_BYTES)), *owners.node, 0o600)
+
+
+def read_cookie_key(paths: StatePaths) -> bytes | None:
+    """The key of DNS cookies; None when there is none that can be read."""
+    try:
+        return key_of(read_plain(paths.dns_cookie_key))
+    except OSError:
+        return None
 
 
 def read_plain(path: Path) -> bytes:

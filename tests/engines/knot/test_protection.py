@@ -16,6 +16,8 @@ import dns.update
 import dns.xfr
 import pytest
 
+from rempart.engines.shield.model.dns import cookie_holds
+from rempart.model.dns_cookies import key_text
 from tests.engines.knot.server import ADDRESS, Server, plain_zone, rrset_item, running_server
 
 ZONE = "example.org"
@@ -76,6 +78,47 @@ def test_a_client_with_a_valid_cookie_is_not_limited() -> None:
             assert answer.rcode() == dns.rcode.NOERROR
             assert not answer.flags & dns.flags.TC
         assert server.engine.statistics().cookies_present == 101
+
+
+def test_cookies_are_made_with_the_key_that_the_packet_shield_checks_them_with() -> None:
+    keys = [bytes(range(16)), bytes(range(16, 32))]
+    with running_server(rate_limit=5) as server:
+        server.engine.apply(server.view.put(*plain_zone(ZONE)), server.view)
+        cookies: list[bytes] = []
+        for key in keys:
+            give(server, key)
+            # An older cookie is like none: the answer brings a new one, and nobody is kept from asking.
+            sent = cookies[-1] if cookies else CLIENT_COOKIE
+            first = dns.query.udp(with_cookie(sent), ADDRESS, port=server.port, timeout=5)
+            assert first.rcode() == dns.rcode.BADCOOKIE
+            cookie = cookie_in(first)
+            source, wall = socket.inet_aton(ADDRESS), int(time.time())
+            assert [cookie_holds(cookie, source, one, wall) for one in keys] == [one == key for one in keys]
+            answer = dns.query.udp(with_cookie(cookie), ADDRESS, port=server.port, timeout=5)
+            assert answer.rcode() == dns.rcode.NOERROR
+            cookies.append(cookie)
+        # Twice the same is no reload, and the key is in no log.
+        before = server.log.read_bytes()
+        assert server.engine.reconcile(server.view).commands == 0
+        assert server.log.read_bytes() == before
+        assert not any(key.hex().encode() in before.lower() for key in keys)
+
+
+def test_a_key_that_came_while_the_server_was_starting_is_given_to_it(server: Server) -> None:
+    key = bytes(range(16))
+    server.config.paths.dns_cookie_key.parent.mkdir(exist_ok=True)
+    server.config.paths.dns_cookie_key.write_bytes(key_text(key))
+    server.engine.write_boot_files(server.view)  # knotd runs from the file of before
+    server.engine.reconcile(server.view)
+    first = dns.query.udp(with_cookie(CLIENT_COOKIE), ADDRESS, port=server.port, timeout=5)
+    assert cookie_holds(cookie_in(first), socket.inet_aton(ADDRESS), key, int(time.time()))
+
+
+def give(server: Server, key: bytes) -> None:
+    """As ``rempart up`` and the node do it."""
+    server.config.paths.dns_cookie_key.parent.mkdir(exist_ok=True)
+    server.config.paths.dns_cookie_key.write_bytes(key_text(key))
+    assert not server.engine.reconcile(server.view).refusals
 
 
 @pytest.mark.parametrize("tcp", [False, True])

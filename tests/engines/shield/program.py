@@ -272,7 +272,7 @@ def config_bytes(config: Config) -> bytes:
             config.sample_mask,
             config.drop_sample_mask,
             config.capture_mask,
-            0,
+            config.ack_threshold,
             config.hold,
             config.seed,
             config.proven_for,

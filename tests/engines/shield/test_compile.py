@@ -144,7 +144,7 @@ def test_orders_become_settings() -> None:
     orders = ShieldOrders(
         syn_cookies=When.ALWAYS,
         dns_challenge=When.NEVER,
-        thresholds=Thresholds(syn=2_000, dns=55, hold_seconds=1.5),
+        thresholds=Thresholds(syn=2_000, dns=55, ack=3_000, hold_seconds=1.5),
         dns_cookie_key=bytes(range(16)),
         source=ClassLimits(udp=Limit(per_second=1_000)),
         prefix=ClassLimits(dns=Limit(per_second=100, burst=3)),
@@ -162,7 +162,12 @@ def test_orders_become_settings() -> None:
         | Flag.HAS_BLOCKED4
     )
     assert fields_of(record, "syn_cookies", "dns_challenge") == (2, 0)
-    assert fields_of(record, "syn_threshold", "dns_threshold", "hold") == (200, 5, 1_500_000_000)
+    assert fields_of(record, "syn_threshold", "dns_threshold", "ack_threshold", "hold") == (
+        200,
+        5,
+        300,
+        1_500_000_000,
+    )
     assert fields_of(record, "sample_mask", "drop_sample_mask", "capture_mask") == (0xFFFFFFFF, 63, 0)
     assert record["source"].tolist() == [(0, 0), (1_000_000, 1_000_000), (0, 0), (0, 0)]
     assert record["prefix"].tolist()[3] == (10_000_000, 30_000_000)

@@ -162,6 +162,7 @@ def _config(random: Random, now: int) -> Config:
         mss6=random.choice((1220, 1440)),
         syn_threshold=random.choice((0, 3, 10, 50)),
         dns_threshold=random.choice((0, 3, 10, 50, 200)),
+        ack_threshold=random.choice((0, 3, 10, 50, 0xFFFFFFFF)),
         sample_mask=random.choice(masks),
         drop_sample_mask=random.choice(masks),
         capture_mask=random.choice(masks),

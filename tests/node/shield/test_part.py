@@ -12,6 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import dns.edns
+import dns.flags
+import dns.message
+import dns.query
+import dns.rcode
 import psutil
 import pytest
 
@@ -22,6 +27,7 @@ from rempart.lab.network.inside import inside
 from rempart.node.parts import read_part
 from rempart.node.shield.kernel import program_bytes
 from rempart.node.shield.state import ShieldState, read_state
+from rempart.node.state_folders import read_cookie_key
 from tests.node.conftest import eventually
 from tests.node.shield.ground import FAR_V4, HERE_V4, HERE_V6, INTERFACE, Ground, ground
 
@@ -31,6 +37,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
 ]
 PORTS = Ports(address=HERE_V4, http=80, https=443, dns=53, admin=9180, api=9181)
+CLIENT_COOKIE = bytes(range(8))
 ALSO = 2222
 """A port that this machine serves beside Rempart."""
 
@@ -436,6 +443,60 @@ def test_what_somebody_else_has_attached_is_not_touched_and_is_a_fault_that_is_n
             assert sysctl(place, "tcp_syncookies") == "1"
     finally:
         other.close()
+
+
+def test_a_resolver_with_a_cookie_of_the_name_server_is_spared_what_strangers_meet(place: Ground) -> None:
+    # Generic: over veth a native program's answers arrive only where the other end has one.
+    measures = {"dns_challenge": "above", "dns_threshold": 100, "hold_seconds": 120}
+    with made(place, mode="generic", **measures) as instance:
+        instance.start(seconds=60)
+        eventually(lambda: state_of(instance).on, seconds=60)
+        assert json.loads(instance.cli("shield", "status", "--json").stdout)["dns_cookies"] is True
+        cookies = {here: _cookie(place, here) for here in (HERE_V4, HERE_V6)}
+        for here, cookie in cookies.items():
+            # A stranger's flood begins the measure: from then on he is sent to TCP …
+            deadline = time.monotonic() + 60
+            while not _asked(place, here, at_once=50).flags & dns.flags.TC:
+                assert time.monotonic() < deadline
+            # … and who shows the cookie is answered by the name server, which has no such zone.
+            spared = _asked(place, here, cookie)
+            assert not spared.flags & dns.flags.TC
+            assert spared.rcode() == dns.rcode.REFUSED
+            other = bytes([cookie[0] ^ 1]) + cookie[1:]
+            assert _asked(place, here, other).flags & dns.flags.TC
+        key = read_cookie_key(instance.configuration.paths)
+        assert key is not None
+        for log in (instance.state / "log").iterdir():
+            assert key.hex() not in log.read_text().lower()
+        assert instance.stop() == 0
+
+
+def _cookie(place: Ground, address: str) -> bytes:
+    """What the name server gives whoever asks with a client's cookie."""
+    (option,) = _asked(place, address, CLIENT_COOKIE).options
+    cookie = bytes(option.to_wire() or b"")
+    assert len(cookie) == 24
+    return cookie
+
+
+def _asked(
+    place: Ground, address: str, cookie: bytes | None = None, *, at_once: int = 1
+) -> dns.message.Message:
+    """The last answer to the far end's questions over UDP."""
+    options: list[dns.edns.Option] = []
+    if cookie is not None:
+        options.append(dns.edns.GenericOption(dns.edns.OptionType.COOKIE, cookie))
+    query = dns.message.make_query("www.example.org", "A", use_edns=0, options=options)
+
+    def ask() -> dns.message.Message:
+        with socket.socket(
+            socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM
+        ) as sender:
+            for _ in range(at_once - 1):
+                sender.sendto(query.to_wire(), (address, PORTS.dns))
+        return dns.query.udp(query, address, port=PORTS.dns, timeout=10)
+
+    return inside(place.far.namespace, ask)
 
 
 def _attached() -> loader.Shield:

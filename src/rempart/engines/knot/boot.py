@@ -6,18 +6,34 @@ import os
 import stat
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rempart.engines.contract import ItemView, Refusal
-from rempart.engines.knot.compile import Peer, check_command, configuration_text, peers
+from rempart.engines.knot.compile import (
+    Peer,
+    check_command,
+    configuration_text,
+    cookie_secret,
+    peers,
+)
 from rempart.engines.knot.session import ControlSession
 from rempart.engines.knot.transactions import Tally
 from rempart.model.configuration import Configuration
+from rempart.model.dns_cookies import key_of
 from rempart.model.errors import EngineRefused, EnvironmentLacks
 from rempart.snapshot.items import SecondaryItem
 
 CHECK_TIMEOUT_S = 30
-SECRET_SECTIONS = ("key", "remote", "acl")
+SECRET_SECTIONS = ("key", "remote", "acl", "mod-cookies")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    text: str = field(repr=False)
+    secondaries: tuple[Peer, ...]
+    cookie_key: bytes | None = field(repr=False)
+    refusals: tuple[Refusal, ...]
 
 
 class BootFiles:
@@ -32,37 +48,43 @@ class BootFiles:
         Raises EnvironmentLacks when they cannot be written, EngineRefused when Knot would not start from it.
         """
         self._make_folders()
-        text, _, _ = self._wanted(view)
+        text = self._wanted(view).text
         if self._on_disk() != text:
             self._replace(text)
 
     def follow(self, connect: Callable[[], ControlSession], view: ItemView, tally: Tally) -> None:
-        """Make the file and the running server hold the secondaries of ``view``; reload only on a difference.
+        """Make the file and the running server hold the secondaries of ``view`` and the cookies' key; reload
+        only on a difference.
 
         A reload leaves zones, their contents and open sockets as they are.
         """
-        text, secondaries, refusals = self._wanted(view)
-        tally.refusals.extend(refusals)
+        wanted = self._wanted(view)
+        text, expected = wanted.text, _expected(wanted)
+        tally.refusals.extend(wanted.refusals)
         with connect() as session:
             before = self._on_disk()
-            if before == text and _running(session) == _expected(secondaries):
+            if before == text and _running(session) == expected:
                 return
             try:
                 if before != text:
                     self._replace(text)
                 session.execute("reload")
                 tally.commands += 1
-                if _running(session) != _expected(secondaries):
-                    raise EngineRefused("knot", "the server does not run with the secondaries it was given")
+                if _running(session) != expected:
+                    raise EngineRefused("knot", "the server does not run with the settings it was given")
             except EngineRefused as error:
                 if before is not None and self._on_disk() != before:
                     self._write(before)
                 for item in _secondaries(view):
                     tally.refuse(item.key, error.message)
 
-    def _wanted(self, view: ItemView) -> tuple[str, tuple[Peer, ...], tuple[Refusal, ...]]:
+    def _wanted(self, view: ItemView) -> _Wanted:
         good, refusals = peers(_secondaries(view))
-        return configuration_text(self._config, good), good, refusals
+        try:
+            key = key_of(self._config.paths.dns_cookie_key.read_bytes())
+        except OSError:
+            key = None
+        return _Wanted(configuration_text(self._config, good, key), good, key, refusals)
 
     def _make_folders(self) -> None:
         paths = self._config.paths
@@ -89,7 +111,7 @@ class BootFiles:
             trial.unlink(missing_ok=True)
 
     def _write(self, text: str, path: Path | None = None) -> None:
-        """Write the file whole. It holds TSIG secrets: the owner writes, and knotd's group reads where the
+        """Write the file whole. It holds secrets: the owner writes, and knotd's group reads where the
         folder is shared with it (mode 2750, by the supervisor)."""
         target = path or self._config.paths.knot_config
         draft = target.with_name(f".{target.name}.draft")
@@ -128,18 +150,20 @@ Setting = tuple[str, str, str, str]
 
 
 def _running(session: ControlSession) -> frozenset[Setting]:
-    """What the server runs with, as far as secondaries are concerned."""
+    """What the server runs with, as far as secondaries and cookies are concerned."""
     settings: set[Setting] = set()
     for section in SECRET_SECTIONS:
         for reply in session.execute("conf-read", section=section):
-            if reply.id and reply.item and reply.item != "via":
+            if reply.id and reply.item and reply.item not in ("via", "badcookie-slip"):
                 settings.add((section, reply.id, reply.item, reply.data))
     return frozenset(settings)
 
 
-def _expected(secondaries: tuple[Peer, ...]) -> frozenset[Setting]:
+def _expected(wanted: _Wanted) -> frozenset[Setting]:
     settings: set[Setting] = set()
-    for one in secondaries:
+    if wanted.cookie_key is not None:
+        settings.add(("mod-cookies", "default", "secret", cookie_secret(wanted.cookie_key)))
+    for one in wanted.secondaries:
         key = f"{one.tsig_name}."
         settings |= {
             ("key", key, "algorithm", one.tsig_algorithm),

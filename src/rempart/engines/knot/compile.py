@@ -132,8 +132,11 @@ def peers(items: Iterable[SecondaryItem]) -> tuple[tuple[Peer, ...], tuple[Refus
     return tuple(good), tuple(refused)
 
 
-def configuration_text(config: Configuration, secondaries: Sequence[Peer]) -> str:
-    """``knot.conf``. knotd stays who it is started as.
+def configuration_text(
+    config: Configuration, secondaries: Sequence[Peer], cookie_key: bytes | None = None
+) -> str:
+    """``knot.conf``. knotd stays who it is started as. ``cookie_key``: 16 bytes; without it knotd makes one
+    that nobody else knows.
 
     Raises InvalidInput when a path or name cannot stand in the file.
     """
@@ -141,7 +144,7 @@ def configuration_text(config: Configuration, secondaries: Sequence[Peer]) -> st
         (
             "# Written by Rempart; changes here are lost.",
             *_server(config),
-            *_modules(config, secondaries),
+            *_modules(config, secondaries, cookie_key),
             *_secondaries(config, secondaries),
             *_policy(),
             *_templates(config, secondaries),
@@ -191,13 +194,20 @@ def _server(config: Configuration) -> Iterable[str]:
     )
 
 
-def _modules(config: Configuration, secondaries: Sequence[Peer]) -> Iterable[str]:
+def cookie_secret(key: bytes) -> str:
+    """The key of DNS cookies as it stands in the file, and as ``conf-read`` gives it."""
+    return f"0x{key.hex().upper()}"
+
+
+def _modules(config: Configuration, secondaries: Sequence[Peer], cookie_key: bytes | None) -> Iterable[str]:
     # Whose zones these are is nobody's business but the secondaries' (and of who is on this machine).
     known = ", ".join(
         f'"{address}"' for address in ("127.0.0.1", "::1", *(one.address for one in secondaries))
     )
     yield from ("mod-queryacl:", "  - id: catalog", f"    address: [{known}]")
     yield from ("mod-cookies:", "  - id: default", "    badcookie-slip: 1")
+    if cookie_key is not None:
+        yield f"    secret: {cookie_secret(cookie_key)}"
     if config.dns.rate_limit:
         yield from (
             "mod-rrl:",

@@ -72,6 +72,7 @@ def config(orders: ShieldOrders, *, seed: int, wall: int, flags: Flag = Flag(0))
     record["mss4"], record["mss6"] = orders.mss4, orders.mss6
     record["syn_threshold"] = max(1, orders.thresholds.syn // METER_WINDOWS)
     record["dns_threshold"] = max(1, orders.thresholds.dns // METER_WINDOWS)
+    record["ack_threshold"] = max(1, orders.thresholds.ack // METER_WINDOWS)
     record["sample_mask"] = _mask(orders.sample_passed)
     record["drop_sample_mask"] = _mask(orders.sample_dropped)
     record["capture_mask"] = _mask(orders.capture or 0)

@@ -74,7 +74,6 @@ class Reason(IntEnum):
     DROP_PREFIX_UDP = 49
     DROP_PREFIX_ICMP = 50
     DROP_SYN_OPTIONS = 51
-    DROP_SYN_COOKIE_FAILED = 52
     DROP_ACK = 53
     DROP_DNS_MALFORMED = 54
     DROP_DNS_RESPONSE = 55
@@ -116,7 +115,7 @@ _TEXTS: Mapping[Reason, str] = {
     Reason.PASS_PROVEN: "brought a valid SYN cookie back",
     Reason.PASS: "nothing spoke against it",
     Reason.PASS_FRAGMENT: "a fragment; they are let through",
-    Reason.PASS_SYN_QUEUE: "a SYN that the listener's queue has room for",
+    Reason.PASS_SYN_QUEUE: "a SYN that the kernel keeps: the listener's queue has room",
     Reason.TX_SYN_COOKIE: "a SYN, answered with a cookie",
     Reason.TX_DNS_TRUNCATED: "a DNS query, sent to TCP",
     Reason.DROP_ETHERNET: "an Ethernet frame that cannot be",
@@ -139,7 +138,6 @@ _TEXTS: Mapping[Reason, str] = {
     Reason.DROP_PREFIX_UDP: "too much UDP from its network",
     Reason.DROP_PREFIX_ICMP: "too much ICMP from its network",
     Reason.DROP_SYN_OPTIONS: "a SYN with IP options while cookies are made",
-    Reason.DROP_SYN_COOKIE_FAILED: "no SYN cookie could be made",
     Reason.DROP_ACK: "an ACK that belongs to no connection",
     Reason.DROP_DNS_MALFORMED: "a DNS query that cannot be",
     Reason.DROP_DNS_RESPONSE: "a DNS answer that nobody asked for",
@@ -192,9 +190,10 @@ class Meter(IntEnum):
 
     SYN = 0
     DNS = 1
+    ACK = 2
 
 
-METERS = 2
+METERS = 3
 
 
 class Flag(IntFlag):
@@ -284,7 +283,7 @@ CONFIG = _structure(
     ("sample_mask", "u4"),
     ("drop_sample_mask", "u4"),
     ("capture_mask", "u4"),
-    ("reserved", "u4"),
+    ("ack_threshold", "u4"),
     ("hold", "u8"),
     ("seed", "u8"),
     ("proven_for", "u8"),

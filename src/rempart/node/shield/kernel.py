@@ -60,9 +60,12 @@ def program_bytes() -> bytes:
 class Kernel:
     """One loaded shield."""
 
-    def __init__(self, configuration: Configuration, shield: loader.Shield) -> None:
+    def __init__(
+        self, configuration: Configuration, shield: loader.Shield, dns_cookie_key: bytes | None
+    ) -> None:
         self._configuration = configuration
         self._shield = shield
+        self._dns_cookie_key = dns_cookie_key
         self._allowed = lists.allowed(shield)
         self._blocked = lists.blocked(shield)
         self._ring = ring.Ring(shield.maps["samples"])
@@ -73,9 +76,13 @@ class Kernel:
         """The kernel takes options out of timestamps that are ours (``sysctls.py``)."""
 
     @classmethod
-    def adopt(cls, configuration: Configuration) -> Self:
-        """What is pinned for this node. Raises NotFound when nothing is, EnvironmentLacks."""
-        return cls(configuration, loader.adopt(configuration.shield_pins))
+    def adopt(cls, configuration: Configuration, dns_cookie_key: bytes | None = None) -> Self:
+        """What is pinned for this node. ``dns_cookie_key``: what the name server makes cookies with; None:
+        no query is let through for its cookie.
+
+        Raises NotFound when nothing is pinned, EnvironmentLacks.
+        """
+        return cls(configuration, loader.adopt(configuration.shield_pins), dns_cookie_key)
 
     @property
     def program_id(self) -> int:
@@ -91,7 +98,12 @@ class Kernel:
         section = self._configuration.shield
         own = choosing.own_addresses(found)[: choosing.OWN_ADDRESSES_MAX]
         wanted = orders(
-            section, found, interfaces, window_scale=self._window_scale, timestamps=self.timestamps
+            section,
+            found,
+            interfaces,
+            window_scale=self._window_scale,
+            timestamps=self.timestamps,
+            dns_cookie_key=self._dns_cookie_key,
         )
         # The settings come last: until then a program that is new passes everything.
         steps = (
@@ -190,8 +202,11 @@ class Kernel:
         )
 
     def sweep(self) -> int:
-        """Remove what has expired, of as many entries as take little time; how many went."""
+        """Remove what has expired, of as many entries as take little time; how many went. Beside it what else
+        is due now and then: a capture that nobody writes down ends, the time of day is told."""
         end_forgotten(self._configuration.paths, self._shield)
+        if self._dns_cookie_key is not None:
+            tables.keep_time(self._shield)
         allowed, blocked = self._allowed.sweep(), self._blocked.sweep()
         self._sizes = ListSizes(
             allowed=allowed.entries,

@@ -19,8 +19,10 @@ def orders(
     *,
     window_scale: int,
     timestamps: bool,
+    dns_cookie_key: bytes | None = None,
 ) -> ShieldOrders:
-    """``interfaces``: those that are guarded. ``timestamps``: the kernel takes options out of ours."""
+    """``interfaces``: those that are guarded. ``timestamps``: the kernel takes options out of ours.
+    ``dns_cookie_key``: the name server's, 16 bytes."""
     guarded = [one.mtu for one in found.interfaces if one.name in interfaces]
     # One program serves all of them, so the smallest decides; beyond the usual MTU nothing is won on the
     # Internet.
@@ -39,11 +41,15 @@ def orders(
         cookie_timestamps=timestamps,
         dns_challenge=When(section.dns_challenge),
         dns_slip=section.dns_slip,
+        dns_cookie_key=dns_cookie_key,
         window_scale=window_scale,
         mss4=max(mtu - IPV4_AND_TCP, MSS4_MIN),
         mss6=max(mtu - IPV6_AND_TCP, MSS6_MIN),
         thresholds=Thresholds(
-            syn=section.syn_threshold, dns=section.dns_threshold, hold_seconds=section.hold_seconds
+            syn=section.syn_threshold,
+            dns=section.dns_threshold,
+            ack=section.ack_threshold,
+            hold_seconds=section.hold_seconds,
         ),
         proven_seconds=section.proven_seconds,
         source=ClassLimits(

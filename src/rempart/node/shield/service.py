@@ -16,7 +16,7 @@ import os
 import signal
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import FrameType
 
@@ -43,6 +43,7 @@ from rempart.node.shield.state import (
 )
 from rempart.node.shield.surroundings import Surroundings
 from rempart.node.shield.sysctls import Sysctls
+from rempart.node.state_folders import read_cookie_key
 
 BEAT_SECONDS = 0.25
 LOOK_SECONDS = 2.0
@@ -63,6 +64,8 @@ class Prepared:
 
     loaded: loader.Loaded
     capabilities: tuple[int, ...]
+    dns_cookie_key: bytes | None = field(default=None, repr=False)
+    """What the name server makes cookies with; the node's file is closed to the part's user."""
     damage: tuple[str, ...] = ()
     """Lists on disk that could not be used, in words: they begin empty."""
 
@@ -82,7 +85,7 @@ def prepare(configuration: Configuration) -> Prepared:
     shield.close()
     for path in configuration.shield_pins.iterdir():
         os.chown(path, *owner)
-    return Prepared(shield.loaded, CAPABILITIES, damage)
+    return Prepared(shield.loaded, CAPABILITIES, read_cookie_key(configuration.paths), damage)
 
 
 def wait_to_try_again(configuration: Configuration, reason: str) -> None:
@@ -119,6 +122,7 @@ class Part:
         self._configuration = configuration
         self._loaded = prepared.loaded
         self._damage = prepared.damage
+        self._dns_cookie_key = prepared.dns_cookie_key
         self._network = network
         self._path = configuration.paths.shield_state
         self._log = structlog.get_logger("shield")
@@ -176,7 +180,7 @@ class Part:
         """The program that was loaded, told everything it must know, attached nowhere new yet."""
         try:
             self._found = self._network.look()
-            kernel = Kernel.adopt(self._configuration)
+            kernel = Kernel.adopt(self._configuration, self._dns_cookie_key)
             self._prepare_cookies(kernel)
             # First the lists: that they are empty is how it is seen that they were forgotten.
             self._notes = (*self._damage, *kernel.restore())
@@ -197,6 +201,9 @@ class Part:
         self._look_due = now
         loaded = self._loaded
         self._log.info("loaded", adopted=loaded.adopted, kept=len(loaded.kept), notes=list(loaded.notes))
+        if self._dns_cookie_key is None:
+            path = self._configuration.paths.dns_cookie_key
+            self._log.warning("DNS cookies are not checked", reason=f"{path} holds no key")
 
     def _prepare_cookies(self, kernel: Kernel) -> None:
         if self._configuration.shield.syn_cookies == "never":

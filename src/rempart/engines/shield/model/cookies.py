@@ -21,12 +21,10 @@ def cookies(p: Passage) -> Reason | None:
     if is_syn:
         meter.count(p.now, p.config.syn_threshold, p.config.hold)
     made = stands(p.config.syn_cookies, p.now, meter.active_until) or dns_is_challenged(p)
-    if not made:
-        return Reason.PASS
     if is_syn:
-        return _answered_syn(p)
+        return _answered_syn(p) if made else Reason.PASS
     if flags & ACK and not flags & (SYN | RST):
-        return _checked_ack(p)
+        return _checked_ack(p, made=made)
     return Reason.PASS
 
 
@@ -56,14 +54,22 @@ def _answered_syn(p: Passage) -> Reason:
     return Reason.TX_SYN_COOKIE
 
 
-def _checked_ack(p: Passage) -> Reason:
+def _checked_ack(p: Passage, *, made: bool) -> Reason:
     packet, sockets = p.packet, p.tables.sockets
     if sockets.has_flow(flow(packet)):
-        if flow(packet) in sockets.established:
+        if made and flow(packet) in sockets.established:
             prove(p)
         return Reason.PASS
-    if sockets.listener(packet.family, packet.destination, packet.destination_port) is None:
-        return Reason.DROP_ACK if service(p) & SERVED else Reason.PASS
+    listens = sockets.listener(packet.family, packet.destination, packet.destination_port) is not None
+    if not listens and not service(p) & SERVED:
+        return Reason.PASS
+    meter = p.state.meters[Meter.ACK]
+    if not made:
+        meter.count(p.now, p.config.ack_threshold, p.config.hold)
+        if p.now >= meter.active_until:
+            return Reason.PASS
+    if not listens:
+        return Reason.DROP_ACK
     origin = cookie_origin(_number(packet, 8), _number(packet, 4))
     origins = [(*flow(packet), (origin - index) & 0xFFFFFFFF) for index in range(len(MSS4))]
     if p.state.cookies.isdisjoint(origins):

@@ -169,6 +169,7 @@ class Config:
     mss6: int = 1440
     syn_threshold: int = 0xFFFFFFFF
     dns_threshold: int = 0xFFFFFFFF
+    ack_threshold: int = 0xFFFFFFFF
     sample_mask: int = SAMPLE_NONE
     drop_sample_mask: int = SAMPLE_NONE
     capture_mask: int = SAMPLE_NONE
