@@ -34,8 +34,8 @@ from rempart.engines.shield.libbpf import (
     Program,
     attached,
 )
+from rempart.engines.shield.locking import LOCK_SECONDS
 from rempart.engines.shield.pinning import (
-    LOCK_SECONDS,
     NEXT,
     RULE_SET,
     RULE_SET_COMING,

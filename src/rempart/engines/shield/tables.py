@@ -16,7 +16,7 @@ from rempart.engines.shield.entries import Network
 from rempart.engines.shield.layout import Flag, Meter, Reason, Served
 from rempart.engines.shield.libbpf import Map
 from rempart.engines.shield.loader import Shield
-from rempart.engines.shield.pinning import LOCK_SECONDS
+from rempart.engines.shield.locking import LOCK_SECONDS
 from rempart.model.errors import InvalidInput
 from rempart.model.shield import ShieldOrders
 
