@@ -103,20 +103,18 @@ class _Shown:
 
     def _look(self) -> None:
         """Whether the program still shows them, and is still the one."""
-        # Conflict: somebody is at it. The next look is in a moment.
-        with contextlib.suppress(Conflict):
-            if self._shield.is_current:
-                if not tables.flags(self._shield) & Flag.CAPTURING:
-                    tables.capture(self._shield, self._every, seconds=LOOK_SECONDS)
-                return
-            try:
+        try:
+            if not self._shield.is_current:
                 fresh = loader.adopt(_folder(self._shield))
-            except NotFound:
-                self.gone = "the packet shield was taken out of the kernel"
-                return
-            self._end()
-            self._adopted.append(fresh)
-            self._begin(fresh, LOOK_SECONDS)
+                self._end()
+                self._adopted.append(fresh)
+                self._begin(fresh, LOOK_SECONDS)
+            elif not tables.flags(self._shield) & Flag.CAPTURING:
+                tables.capture(self._shield, self._every, seconds=LOOK_SECONDS)
+        except Conflict:
+            pass  # somebody is at it: the next look is in a moment
+        except NotFound:
+            self.gone = "the packet shield was taken out of the kernel"
 
     def close(self) -> None:
         """Have none shown any more. Where the lock cannot be had the part does it, once we are gone."""
