@@ -17,9 +17,10 @@ from rempart.controller import feed_api
 from rempart.controller.bell import Bell
 from rempart.controller.feed_api import close, feed_application
 from rempart.controller.reports import CONNECTED_FOR, SILENT_S, NodeReports, Reach, reach
-from rempart.controller.sockets import FEED_MODE, listening, server
+from rempart.controller.sockets import FEED_MODE, server
 from rempart.lab.leftovers import short_folder
 from rempart.model.errors import InvalidInput
+from rempart.serving import listening
 from rempart.snapshot.feed import EngineState, NodeReport
 from rempart.snapshot.items import Delta, ItemChange, SignedDelta, ZoneItem
 from rempart.snapshot.signing import new_key_pair, private_key, public_key, verify

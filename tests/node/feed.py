@@ -11,7 +11,8 @@ from pathlib import Path
 from rempart.controller.bell import Bell
 from rempart.controller.feed_api import close, feed_application
 from rempart.controller.reports import NodeReports
-from rempart.controller.sockets import FEED_MODE, listening, server
+from rempart.controller.sockets import FEED_MODE, server
+from rempart.serving import listening
 from rempart.snapshot.feed import NodeReport
 from rempart.snapshot.items import Delta, Item, ItemChange
 from rempart.snapshot.signing import private_key

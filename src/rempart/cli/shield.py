@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import click
 
@@ -37,6 +39,21 @@ _FILE = click.option(
 _REALLY = click.option("--yes-really", "really", is_flag=True, help="Also what is refused as dangerous.")
 
 
+class _Named(TypedDict):
+    """Prefixes on the command line, or in a file."""
+
+    prefixes: tuple[str, ...]
+    file: Path | None
+
+
+class _Wanted(_Named):
+    """And for how long, why, and whether it was thought over."""
+
+    time_: str | None
+    reason: str
+    really: bool
+
+
 @click.group()
 def shield() -> None:
     """The packet shield: what it does, whom it blocks, its rules."""
@@ -46,78 +63,57 @@ for _command in (status, top, capture, rules):
     shield.add_command(_command)
 
 
-@shield.command()
-@_PREFIXES
-@click.option(
-    "--for", "time_", metavar="TIME", help="How long: 90s, 30m, 1h, 7d.  [default: until unblocked]"
-)
-@click.option("--reason", default="", help="Why, for whoever looks at the list later.")
-@_FILE
-@_REALLY
-@json_option
-@pass_session
-def block(
-    session: Session,
-    prefixes: tuple[str, ...],
-    time_: str | None,
-    reason: str,
-    file: Path | None,
-    really: bool,
-    as_json: bool,
-) -> None:
+def _puts(command: Callable[..., None], opposite: str) -> click.Command:
+    """A command that puts prefixes on a list: what ``block`` and ``allow`` ask for."""
+    for decorate in (
+        pass_session,
+        json_option,
+        _REALLY,
+        _FILE,
+        click.option("--reason", default="", help="Why, for whoever looks at the list later."),
+        click.option(
+            "--for",
+            "time_",
+            metavar="TIME",
+            help=f"How long: 90s, 30m, 1h, 7d.  [default: until {opposite}]",
+        ),
+        _PREFIXES,
+    ):
+        command = decorate(command)
+    return shield.command()(command)
+
+
+def _takes(command: Callable[..., None]) -> click.Command:
+    """A command that takes prefixes off a list: what ``unblock`` and ``disallow`` ask for."""
+    for decorate in (pass_session, json_option, _FILE, _PREFIXES):
+        command = decorate(command)
+    return shield.command()(command)
+
+
+@partial(_puts, opposite="unblocked")
+def block(session: Session, as_json: bool, **given: Unpack[_Wanted]) -> None:
     """Drop everything from these addresses and prefixes, at once."""
-    seconds = duration(time_) if time_ is not None else None
-    done = _put(session, BLOCK, prefixes, file, seconds=seconds, reason=reason, really=really)
-    until = "" if seconds is None else f" until {_moment(time.time() + seconds)}"
-    _say_put(done, f"{_entries(done, prefixes)} blocked{until}.", as_json)
+    _put(session, BLOCK, "blocked", given, as_json)
 
 
-@shield.command()
-@_PREFIXES
-@_FILE
-@json_option
-@pass_session
-def unblock(session: Session, prefixes: tuple[str, ...], file: Path | None, as_json: bool) -> None:
+@_takes
+def unblock(session: Session, as_json: bool, **given: Unpack[_Named]) -> None:
     """Take prefixes off the block list, at once. Exit status 1 when a shorter one still covers one of
     them."""
-    _say_taken(_take(session, BLOCK, prefixes, file), "blocked", as_json)
+    _take(session, BLOCK, "blocked", given, as_json)
 
 
-@shield.command()
-@_PREFIXES
-@click.option(
-    "--for", "time_", metavar="TIME", help="How long: 90s, 30m, 1h, 7d.  [default: until disallowed]"
-)
-@click.option("--reason", default="", help="Why, for whoever looks at the list later.")
-@_FILE
-@_REALLY
-@json_option
-@pass_session
-def allow(
-    session: Session,
-    prefixes: tuple[str, ...],
-    time_: str | None,
-    reason: str,
-    file: Path | None,
-    really: bool,
-    as_json: bool,
-) -> None:
+@partial(_puts, opposite="disallowed")
+def allow(session: Session, as_json: bool, **given: Unpack[_Wanted]) -> None:
     """Let everything from these addresses and prefixes through, before any other rule or list."""
-    seconds = duration(time_) if time_ is not None else None
-    done = _put(session, ALLOW, prefixes, file, seconds=seconds, reason=reason, really=really)
-    until = "" if seconds is None else f" until {_moment(time.time() + seconds)}"
-    _say_put(done, f"{_entries(done, prefixes)} allowed{until}.", as_json)
+    _put(session, ALLOW, "allowed", given, as_json)
 
 
-@shield.command()
-@_PREFIXES
-@_FILE
-@json_option
-@pass_session
-def disallow(session: Session, prefixes: tuple[str, ...], file: Path | None, as_json: bool) -> None:
+@_takes
+def disallow(session: Session, as_json: bool, **given: Unpack[_Named]) -> None:
     """Take prefixes off the allow list, at once. Exit status 1 when a shorter one still covers one of
     them."""
-    _say_taken(_take(session, ALLOW, prefixes, file), "allowed", as_json)
+    _take(session, ALLOW, "allowed", given, as_json)
 
 
 @shield.command("list")
@@ -157,29 +153,27 @@ def _lists(session: Session) -> Iterator[Lists]:
             held.close()
 
 
-def _put(
-    session: Session,
-    name: str,
-    prefixes: tuple[str, ...],
-    file: Path | None,
-    *,
-    seconds: int | None,
-    reason: str,
-    really: bool,
-) -> Put:
+def _put(session: Session, name: str, words: str, wanted: _Wanted, as_json: bool) -> None:
+    seconds = duration(wanted["time_"]) if wanted["time_"] is not None else None
+    reason, prefixes = wanted["reason"], wanted["prefixes"]
     if len(reason) > 200 or "\n" in reason:
         raise InvalidInput("a line of at most 200 characters is meant", field="--reason")
     with _progress() as advance:
-        given = _given(prefixes, file, advance)
+        given = _given(prefixes, wanted["file"], advance)
         with _lists(session) as found:
-            return found.put(name, given, seconds=seconds, reason=reason, really=really, progress=advance)
+            done = found.put(
+                name, given, seconds=seconds, reason=reason, really=wanted["really"], progress=advance
+            )
+    until = "" if seconds is None else f" until {_moment(time.time() + seconds)}"
+    _say_put(done, f"{_entries(done, prefixes)} {words}{until}.", as_json)
 
 
-def _take(session: Session, name: str, prefixes: tuple[str, ...], file: Path | None) -> Takes:
+def _take(session: Session, name: str, words: str, named: _Named, as_json: bool) -> None:
     with _progress() as advance:
-        given = _given(prefixes, file, advance)
+        given = _given(named["prefixes"], named["file"], advance)
         with _lists(session) as found:
-            return found.take(name, given, progress=advance)
+            taken = found.take(name, given, progress=advance)
+    _say_taken(taken, words, as_json)
 
 
 def _given(prefixes: tuple[str, ...], file: Path | None, advance: _Advance) -> Prefixes:

@@ -100,6 +100,8 @@ class ShieldView(Value):
     """The part's process runs and looks after it."""
     reason: str
     interfaces: tuple[InterfaceView, ...]
+    unfiltered: tuple[str, ...]
+    """Addresses of ours that are too many for the program, in words: what goes to them passes."""
     counts: tuple[ReasonCount, ...]
     lists: ListSizes
     syn_cookies: bool

@@ -117,9 +117,11 @@ def capture(session: Session, file: Path, seconds: float, every: int, dropped: b
     finally:
         held.close()
     if as_json:
-        document({"file": str(file), "packets": done.packets, "lost": done.lost})
+        document({"file": str(file), "packets": done.packets, "lost": done.lost, "cut_short": done.cut_short})
         return
     say(f"{counted(done.packets, 'packet')} written to {file}")
+    if done.cut_short:
+        note(f"rempart: it ended before its time: {done.cut_short}")
     if done.lost:
         note(f"rempart: {done.lost:,} came faster than they could be written; --every takes fewer")
 
@@ -146,6 +148,7 @@ def look(
         watched=watched,
         reason=reason,
         interfaces=interfaces,
+        unfiltered=state.unfiltered if state is not None else (),
         counts=tuple(_rates(before, now)),
         lists=ListSizes(
             allowed=sizes[ALLOW], blocked=sizes[BLOCK], rules=int(kernel_rules.active(held)["count"])
@@ -219,8 +222,9 @@ def _top(configuration: Configuration, held: Shield, before: _Counted, now: _Cou
 def _not_loaded(reason: str, as_json: bool) -> None:
     if as_json:
         empty = ShieldView(
-            on=False, watched=False, reason=reason, interfaces=(), counts=(), lists=ListSizes(),
-            syn_cookies=False, dns_challenge=False, dns_cookies=False, lost_samples=0, lost_captures=0,
+            on=False, watched=False, reason=reason, interfaces=(), unfiltered=(), counts=(),
+            lists=ListSizes(), syn_cookies=False, dns_challenge=False, dns_cookies=False,
+            lost_samples=0, lost_captures=0,
         )  # fmt: skip
         document(empty.model_dump(mode="json"))
     else:
@@ -236,6 +240,8 @@ def _show(found: ShieldView) -> None:
         say("nobody watches over it: start rempart up, it takes over what is attached")
     if found.reason:
         say(f"NOT everything is as it should be: {found.reason}")
+    for words in found.unfiltered:
+        say(f"NOT filtered: {words}")
     say()
     _table_of(found.counts)
     say()

@@ -28,14 +28,13 @@ from rempart.controller.sockets import (
     ADMIN_MODE,
     API_MODE,
     FEED_MODE,
-    Server,
-    listening,
     listening_at,
     server,
 )
 from rempart.controller.store.database import Store
 from rempart.model.configuration import Configuration, StatePaths
 from rempart.model.errors import EnvironmentLacks
+from rempart.serving import Server, listening
 from rempart.snapshot.signing import private_key
 
 LOCK_WAIT_S = 20.0

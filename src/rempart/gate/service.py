@@ -8,13 +8,10 @@ nonces by its size.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import secrets
 import signal
-import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +24,11 @@ from rempart.gate.replies import Reply, Request, reply
 from rempart.model.configuration import Configuration
 from rempart.model.errors import EnvironmentLacks
 from rempart.model.gate import GateKeys
+from rempart.serving import Server, listening
 
 BODY_MAX = 8_192
 SOCKET_MODE = 0o660
+"""For our user and the folder's group, which is HAProxy's."""
 BACKLOG = 512
 REQUESTS_MAX = 256
 
@@ -123,14 +122,6 @@ def run(configuration: Configuration) -> None:
     asyncio.run(_serve(paths.gate_socket, Application(keys, ReplayMemory(time.time()))))
 
 
-class _Server(uvicorn.Server):
-    """Ended by ``should_exit`` only."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 async def _serve(path: Path, application: Application) -> None:
     log = structlog.get_logger("gate")
     config = uvicorn.Config(
@@ -149,39 +140,11 @@ async def _serve(path: Path, application: Application) -> None:
         timeout_graceful_shutdown=2,
         h11_max_incomplete_event_size=32_768,
     )
-    server = _Server(config)
+    server = Server(config)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, setattr, server, "should_exit", True)
-    with _listening(path) as listener:
+    with listening(path, SOCKET_MODE, BACKLOG) as listener:
         log.info("gate serves", socket=str(path))
         await server.serve(sockets=[listener])
     log.info("gate ended")
-
-
-@contextlib.contextmanager
-def _listening(path: Path) -> Iterator[socket.socket]:
-    """A socket on ``path``, open to our user and the folder's group, which is HAProxy's."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    fresh = path.with_name(f".{path.name}.new")
-    try:
-        fresh.unlink(missing_ok=True)
-        before = os.umask(0o177)
-        try:
-            listener.bind(str(fresh))
-        finally:
-            os.umask(before)
-        fresh.chmod(SOCKET_MODE)
-        listener.listen(BACKLOG)
-        fresh.replace(path)
-    except OSError as error:
-        listener.close()
-        raise EnvironmentLacks(
-            str(path), f"{path} cannot be listened on: {error.strerror}", hint="rempart up makes the folder"
-        ) from error
-    try:
-        yield listener
-    finally:
-        listener.close()
-        with contextlib.suppress(OSError):
-            path.unlink()

@@ -94,8 +94,6 @@ class ShieldOrders(Value):
     """Of a source that has returned a SYN cookie."""
     sample_passed: Every = 0
     sample_dropped: Every = 64
-    capture: Every | None = None
-    """One in so many packets is captured with up to 1,536 bytes; None: no capture runs."""
 
 
 class RuleAction(StrEnum):

@@ -12,7 +12,8 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from rempart.engines.shield import layout
-from rempart.engines.shield.libbpf import Map, MapType, Object, _TestRunOptions, library
+from rempart.engines.shield.libbpf import Map, MapType, Object, library
+from rempart.engines.shield.libbpf.declarations import TestRunOptions
 from rempart.engines.shield.model.state import State
 from rempart.engines.shield.model.tables import Config, Prefix, Prefixes, RuleSet, Tables
 from rempart.engines.shield.ring import Ring
@@ -51,8 +52,8 @@ class Shield:
         self.samples = Ring(self.maps["samples"])
         self.captures = Ring(self.maps["captures"])
         self._in, self._out = c.create_string_buffer(4096), c.create_string_buffer(4096)
-        self._options = _TestRunOptions(
-            sz=c.sizeof(_TestRunOptions),
+        self._options = TestRunOptions(
+            sz=c.sizeof(TestRunOptions),
             data_in=c.addressof(self._in),
             data_out=c.addressof(self._out),
             repeat=1,

@@ -150,9 +150,8 @@ def test_orders_become_settings() -> None:
         prefix=ClassLimits(dns=Limit(per_second=100, burst=3)),
         sample_passed=0,
         sample_dropped=64,
-        capture=1,
     )
-    record = compiler.config(orders, seed=7, wall=8, flags=Flag.HAS_BLOCKED4)
+    record = compiler.config(orders, seed=7, wall=8, flags=Flag.HAS_BLOCKED4 | Flag.CAPTURING, capture_mask=3)
     assert Flag(int(record["flags"])) == (
         Flag.ON
         | Flag.DROP_MARTIANS
@@ -162,13 +161,9 @@ def test_orders_become_settings() -> None:
         | Flag.HAS_BLOCKED4
     )
     assert fields_of(record, "syn_cookies", "dns_challenge") == (2, 0)
-    assert fields_of(record, "syn_threshold", "dns_threshold", "ack_threshold", "hold") == (
-        200,
-        5,
-        300,
-        1_500_000_000,
-    )
-    assert fields_of(record, "sample_mask", "drop_sample_mask", "capture_mask") == (0xFFFFFFFF, 63, 0)
+    assert fields_of(record, "syn_threshold", "dns_threshold", "ack_threshold") == (200, 5, 300)
+    assert fields_of(record, "hold") == (1_500_000_000,)
+    assert fields_of(record, "sample_mask", "drop_sample_mask", "capture_mask") == (0xFFFFFFFF, 63, 3)
     assert record["source"].tolist() == [(0, 0), (1_000_000, 1_000_000), (0, 0), (0, 0)]
     assert record["prefix"].tolist()[3] == (10_000_000, 30_000_000)
     assert struct.pack("<2Q", *record["dns_cookie_key"].tolist()) == bytes(range(16))

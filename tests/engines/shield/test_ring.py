@@ -22,9 +22,7 @@ from tests.engines.shield.frames import ethernet, ipv4, raw, udp
 pytestmark = pytest.mark.root
 
 BLOCKED, OTHER = "198.51.100.7", "203.0.113.9"
-EVERYTHING = ShieldOrders(
-    drop_martians=False, only_served=False, sample_passed=1, sample_dropped=1, capture=1
-)
+EVERYTHING = ShieldOrders(drop_martians=False, only_served=False, sample_passed=1, sample_dropped=1)
 
 
 def frame(source: str, payload: bytes = b"four") -> bytes:
@@ -34,6 +32,7 @@ def frame(source: str, payload: bytes = b"four") -> bytes:
 @pytest.fixture
 def seeing(shield: Shield) -> Shield:
     tables.configure(shield, EVERYTHING)
+    tables.capture(shield, 1)
     lists.blocked(shield).put(BLOCKED)
     return shield
 

@@ -10,12 +10,13 @@ from functools import partial
 import numpy as np
 import pytest
 
+from rempart.engines.shield.libbpf import Kind
+from rempart.engines.shield.refusals import BpfFailed
 from rempart.lab import bpf
 from rempart.lab.attacks.live_frames import LiveFrames, Taken
 from rempart.lab.network.inside import inside
 from rempart.lab.network.making import Network
 from rempart.lab.network.world import INTERFACE, Role, WorldShape, world
-from rempart.model.errors import EnvironmentLacks
 from tests.lab.ground import fresh_run
 
 EXPERIMENTS = 0x88B5
@@ -34,8 +35,8 @@ def test_instructions_are_as_the_standard_encodes_them() -> None:
 
 @pytest.mark.root
 def test_the_verifier_refuses_what_does_not_end() -> None:
-    with pytest.raises(EnvironmentLacks, match="loading the program endless"):
-        bpf.load(bpf.Kind.XDP, "endless", bpf.Instructions().copy(0, 1))
+    with pytest.raises(BpfFailed, match="load the program endless"):
+        bpf.load(Kind.XDP, "endless", bpf.Instructions().copy(0, 1))
 
 
 @pytest.fixture

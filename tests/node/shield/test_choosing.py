@@ -131,7 +131,15 @@ def test_own_addresses_are_those_of_interfaces_and_of_small_local_routes() -> No
     own = [str(one) for one in choosing.own_addresses(anycast)]
     assert own == ["45.33.32.7", "203.0.113.0", "203.0.113.1", "203.0.113.2", "203.0.113.3"]
     assert [str(one) for one in choosing.not_expanded(anycast)] == ["198.51.0.0/16"]
+    assert choosing.unfiltered(anycast) == ("198.51.0.0/16 (65,536 addresses, 1,024 of a local route fit)",)
     assert "127.0.0.1" in [str(one) for one in choosing.own_addresses(SERVER)]
+    assert choosing.unfiltered(SERVER) == ()
+
+
+def test_addresses_that_are_too_many_are_said() -> None:
+    routes = tuple(route(f"203.0.{part}.0/24", "lo", local=True) for part in range(17))
+    many = Surroundings((LO, ETH0), (assigned("eth0", "45.33.32.7/24"),), routes)
+    assert choosing.unfiltered(many) == ("257 addresses more than 4,096",)
 
 
 @pytest.mark.parametrize(

@@ -367,6 +367,19 @@ def test_an_address_that_comes_is_guarded_too(place: Ground, instance: Instance)
         place.ip("address", "del", "198.18.5.77/24", "dev", INTERFACE)
 
 
+def test_a_local_prefix_that_is_too_large_is_said_everywhere(place: Ground, instance: Instance) -> None:
+    place.ip("route", "add", "local", "198.51.0.0/16", "dev", "lo")
+    try:
+        found = eventually(lambda: state_of(instance).unfiltered, seconds=60)
+        assert found[0].startswith("198.51.0.0/16 (65,536 addresses")
+        assert f"NOT filtered: {found[0]}" in instance.cli("shield", "status").stdout
+        assert f"NOT for {found[0]}" in instance.cli("status", check=False).stdout
+        assert any("of ours passes" in one["event"] for one in shield_log(instance))
+    finally:
+        place.ip("route", "del", "local", "198.51.0.0/16", "dev", "lo")
+    eventually(lambda: not state_of(instance).unfiltered, seconds=60)
+
+
 def _answers_reset(place: Ground, address: str) -> bool:
     """Whether a port on which nothing listens is answered by the kernel: it is when the shield lets it
     through."""

@@ -77,6 +77,9 @@ def test_in_one_line() -> None:
     assert now().line == "on (eth0 native), 17 dropped/s"
     partly = now(on=False, interfaces=(GUARDED, BARE), reason="eth1: busy")
     assert partly.line == "on (eth0 native), 17 dropped/s; NOT everywhere: eth1: busy"
+    anycast = now(unfiltered=("198.51.0.0/16 (65,536 addresses)",))
+    assert anycast.line == "on (eth0 native), 17 dropped/s; NOT for 198.51.0.0/16 (65,536 addresses)"
+    assert "rempart_shield_unfiltered 1.0" in exposed(anycast)
     assert off_state("no libbpf", wanted=True).line == "off — no libbpf"
 
 

@@ -46,11 +46,19 @@ def bucket(limit: Limit | None) -> tuple[int, int]:
     return interval, max(interval, round(interval * limit.burst))
 
 
-def config(orders: ShieldOrders, *, seed: int, wall: int, flags: Flag = Flag(0)) -> Record:  # noqa: B008
+def config(
+    orders: ShieldOrders,
+    *,
+    seed: int,
+    wall: int,
+    flags: Flag = Flag(0),  # noqa: B008
+    capture_mask: int = layout.SAMPLE_NONE,
+) -> Record:
     """``struct config`` as one record.
 
     ``seed`` is of the buckets' hash, ``wall`` the Unix time in seconds at which the monotonic clock was 0,
-    ``flags`` those that say which lists have anything in them.
+    ``flags`` those that are not the orders' business: which lists have anything in them, whether a capture
+    runs; of that ``capture_mask``.
     """
     record = np.zeros((), layout.CONFIG)
     wanted = {
@@ -59,7 +67,6 @@ def config(orders: ShieldOrders, *, seed: int, wall: int, flags: Flag = Flag(0))
         Flag.ONLY_SERVED: orders.only_served,
         Flag.PASS_FRAGMENTS: orders.pass_fragments,
         Flag.DNS_COOKIES: orders.dns_cookie_key is not None,
-        Flag.CAPTURING: orders.capture is not None,
         Flag.COOKIE_TIMESTAMPS: orders.cookie_timestamps,
     }
     for flag, set_ in wanted.items():
@@ -75,7 +82,7 @@ def config(orders: ShieldOrders, *, seed: int, wall: int, flags: Flag = Flag(0))
     record["ack_threshold"] = max(1, orders.thresholds.ack // METER_WINDOWS)
     record["sample_mask"] = _mask(orders.sample_passed)
     record["drop_sample_mask"] = _mask(orders.sample_dropped)
-    record["capture_mask"] = _mask(orders.capture or 0)
+    record["capture_mask"] = capture_mask
     record["hold"] = round(orders.thresholds.hold_seconds * SECOND)
     record["proven_for"] = round(orders.proven_seconds * SECOND)
     record["seed"], record["wall"] = seed, wall

@@ -34,6 +34,7 @@ from rempart.engines.shield.libbpf import (
     Program,
     attached,
 )
+from rempart.engines.shield.locking import LOCK_SECONDS
 from rempart.engines.shield.pinning import (
     NEXT,
     RULE_SET,
@@ -101,21 +102,26 @@ class Shield:
         self._links: dict[int, Link] = {}
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, seconds: float = LOCK_SECONDS) -> Iterator[None]:
         """Alone among all processes that change this shield. Not to be taken twice.
 
-        Raises Conflict when another process keeps it, or when another loader has put other maps in place of
-        these, which nobody reads any more; NotFound when the shield was removed.
+        Raises Conflict when another process keeps it for ``seconds``, or when another loader has put other
+        maps in place of these, which nobody reads any more; NotFound when the shield was removed.
         """
         if self.folder is None:
             yield
             return
-        with hold(self.folder):
-            if current_generation(self.folder) != self._generation:
+        with hold(self.folder, seconds):
+            if not self.is_current:
                 raise Conflict(
                     f"another program was loaded under {self.folder} meanwhile", hint="do it once more"
                 )
             yield
+
+    @property
+    def is_current(self) -> bool:
+        """No other loader has put other maps in place of these, and nobody has removed them."""
+        return self.folder is None or current_generation(self.folder) == self._generation
 
     def attach(self, interface: str, mode: Mode | None = None) -> Attachment:
         """Put the program on an interface of this network namespace, or find it there.

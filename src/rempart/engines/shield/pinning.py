@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from rempart.engines.shield.libbpf import Descriptor, Map, MapType
-from rempart.model.errors import Conflict, NotFound
+from rempart.engines.shield.locking import LOCK_SECONDS, lock
+from rempart.model.errors import NotFound
 
 STAMP, NEXT = "loader", "next-"
 RULE_SET, RULE_SET_COMING = "rule_set", "rule_set_coming"
 """The set inside of the map ``rules``, by a name of its own: see ``rules``."""
-LOCK_SECONDS = 10.0
 
 
 @contextlib.contextmanager
@@ -28,18 +26,7 @@ def hold(folder: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
     except FileNotFoundError:
         raise NotFound(f"no packet shield runs under {folder} any more") from None
     try:
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise Conflict(
-                        f"another process changes {folder} and does not end",
-                        hint="wait for it, or end it",
-                    ) from None
-                time.sleep(0.005)
+        lock(descriptor, f"changes {folder}", seconds)
         yield
     finally:
         os.close(descriptor)

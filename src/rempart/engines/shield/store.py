@@ -12,9 +12,7 @@ Anything else that does not add up is damage: ``SpoiltList``.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import time
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rempart.engines.shield.entries import ENTRY4, ENTRY6, Batch, Network, Rows
-from rempart.model.errors import Conflict, EnvironmentLacks, RempartError
+from rempart.engines.shield.locking import LOCK_SECONDS, lock
+from rempart.model.errors import EnvironmentLacks, RempartError
 
 MAGIC = b"RPLIST1\n"
-LOCK_SECONDS = 10.0
 JOURNAL_MAX = 20_000
 """Records after which list and journal are made one."""
 HEADER = np.dtype(
@@ -126,18 +124,7 @@ class ListStore:
         except OSError as error:
             raise _unreachable(self._lock_path, error) from None
         try:
-            deadline = time.monotonic() + LOCK_SECONDS
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= deadline:
-                        raise Conflict(
-                            f"another process works on {self.list_path} and does not end",
-                            hint="try again in a moment",
-                        ) from None
-                    time.sleep(0.005)
+            lock(descriptor, f"works on {self.list_path}", LOCK_SECONDS)
             yield
         except OSError as error:
             raise _unreachable(self.list_path, error) from None

@@ -16,6 +16,7 @@ from rempart.engines.shield.entries import Network
 from rempart.engines.shield.layout import Flag, Meter, Reason, Served
 from rempart.engines.shield.libbpf import Map
 from rempart.engines.shield.loader import Shield
+from rempart.engines.shield.locking import LOCK_SECONDS
 from rempart.model.errors import InvalidInput
 from rempart.model.shield import ShieldOrders
 
@@ -48,15 +49,30 @@ class Metered(NamedTuple):
 
 
 def configure(shield: Shield, orders: ShieldOrders) -> None:
-    """Make the program follow ``orders``. What the lists have said stays; so does the hash's seed."""
+    """Make the program follow ``orders``. What the lists have said stays; so do the hash's seed and a capture
+    that runs."""
     with shield.lock():
         before = _config(shield)
         record = compiler.config(
             orders,
             seed=int(before["seed"]) or secrets.randbits(64) or 1,
             wall=_wall(),
-            flags=Flag(int(before["flags"])) & LISTS,
+            flags=Flag(int(before["flags"])) & (LISTS | Flag.CAPTURING),
+            capture_mask=int(before["capture_mask"]),
         )
+        shield.maps["config"].update(_FIRST, record.tobytes())
+
+
+def capture(shield: Shield, every: int | None, *, seconds: float = LOCK_SECONDS) -> None:
+    """Have one packet in ``every`` (a power of two) put into the ring ``captures``; None: none.
+
+    ``seconds``: how long to wait for the shield's lock. Raises Conflict, NotFound.
+    """
+    with shield.lock(seconds):
+        record = _config(shield)
+        flags = Flag(int(record["flags"]))
+        record["flags"] = int(flags & ~Flag.CAPTURING if every is None else flags | Flag.CAPTURING)
+        record["capture_mask"] = layout.SAMPLE_NONE if every is None else every - 1
         shield.maps["config"].update(_FIRST, record.tobytes())
 
 

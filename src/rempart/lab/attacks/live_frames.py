@@ -19,8 +19,17 @@ from pathlib import Path
 
 import numpy as np
 
+from rempart.engines.shield.libbpf import (
+    Descriptor,
+    Kind,
+    Link,
+    Map,
+    Mode,
+    Program,
+    attach_to_tracepoint,
+)
 from rempart.lab import bpf
-from rempart.lab.bpf import Array, Helper, Instructions, Kind
+from rempart.lab.bpf import Array, Helper, Instructions
 from rempart.lab.network.inside import unshare_network
 
 LOOPBACK_INDEX = 1
@@ -33,17 +42,16 @@ class Taken:
     def __init__(self) -> None:
         self._count = Array("taken", 8, 1)
         self._seen = self._count.rows.view(np.uint64)
-        self._program = bpf.load(Kind.RAW_TRACEPOINT, "taken", counting(self._count.descriptor))
-        self._attached = bpf.attach_to_tracepoint("xdp_devmap_xmit", self._program)
+        self._program = bpf.load(Kind.RAW_TRACEPOINT, "taken", counting(self._count.map))
+        self._attached = attach_to_tracepoint("xdp_devmap_xmit", self._program)
 
     @property
     def total(self) -> int:
         return int(self._seen[0, 0])
 
     def close(self) -> None:
-        for descriptor in (self._attached, self._program):
-            os.close(descriptor)
-        self._count.close()
+        for one in (self._attached, self._program, self._count):
+            one.close()
 
 
 class LiveFrames:
@@ -62,7 +70,7 @@ class LiveFrames:
         self.frames = self._array.rows
         index = None if interface is None else socket.if_nametoindex(interface)
         self._program = bpf.load(
-            Kind.XDP, "frames", sending(self._array.descriptor, self._next.descriptor, count, length, index)
+            Kind.XDP, "frames", sending(self._array.map, self._next.map, count, length, index)
         )
         self._kept = kept_at_hand(self._program)
 
@@ -74,17 +82,15 @@ class LiveFrames:
         """Send ``count`` frames from the ``first`` on; how many the interface took."""
         self._place[0, 0] = first
         before = self._taken.total
-        bpf.run_on_live_frames(self._program, self._blank, count)
+        self._program.run_on_live_frames(self._blank, count)
         return self._taken.total - before
 
     def close(self) -> None:
-        for descriptor in (*self._kept, self._program):
-            os.close(descriptor)
-        self._array.close()
-        self._next.close()
+        for one in (*self._kept, self._program, self._array, self._next):
+            one.close()
 
 
-def sending(frames: int, place: int, count: int, length: int, interface: int | None) -> Instructions:
+def sending(frames: Map, place: Map, count: int, length: int, interface: int | None) -> Instructions:
     """Copy the frame at ``place`` (a map with its number) over the packet, go on by one, redirect; drop it
     when there is no interface."""
     program = Instructions().copy(6, 1)
@@ -100,7 +106,7 @@ def sending(frames: int, place: int, count: int, length: int, interface: int | N
     return program.constant(1, interface).constant(2, 0).call(Helper.REDIRECT).exit()
 
 
-def counting(total: int) -> Instructions:
+def counting(total: Map) -> Instructions:
     """Add what was sent to the map ``total`` when it was this process that sent it.
 
     The tracepoint's arguments: from, to, sent, drops, error (``trace/events/xdp.h``); ``sent`` is an int.
@@ -117,20 +123,20 @@ def counting(total: int) -> Instructions:
     return program.constant(0, 0).exit()
 
 
-def kept_at_hand(program: int) -> tuple[int, int]:
+def kept_at_hand(program: Program) -> tuple[Link, Descriptor]:
     """Attach a program where nothing ever passes: the loopback of an empty namespace, which is down.
 
     The kernel keeps the programs that are attached in a table of direct calls. It enters one that is not and
     takes it out again with each test run, waiting tens of milliseconds for all processors each time.
     """
-    made: list[tuple[int, int]] = []
+    made: list[tuple[Link, Descriptor]] = []
     failure: list[Exception] = []
 
     def attach() -> None:
         try:
             unshare_network()
-            namespace = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-            made.append((bpf.attach_xdp(LOOPBACK_INDEX, program, generic=True), namespace))
+            namespace = Descriptor(os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC))
+            made.append((Link.attach(program, LOOPBACK_INDEX, Mode.GENERIC), namespace))
         except Exception as error:
             failure.append(error)
 

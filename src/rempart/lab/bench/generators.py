@@ -21,6 +21,7 @@ from pathlib import Path
 
 import psutil
 
+from rempart.engines.shield.libbpf import Kind, Link, Mode, Program
 from rempart.lab import bpf
 from rempart.lab.attacks.catalogue import ATTACKS
 from rempart.lab.attacks.contract import Attack, Order, Unit
@@ -150,18 +151,14 @@ def measured(
 @contextlib.contextmanager
 def dropping(network: Network) -> Iterator[None]:
     """The router drops what the bots send, with the first thing that it does with a packet."""
-    program = bpf.load(bpf.Kind.XDP, "drop", bpf.Instructions().constant(0, bpf.XDP_DROP).exit())
-    arrivals = partial(_attached, program)
-    attached = inside(network.plan.namespace(Role.ROUTER), arrivals)
-    try:
-        yield
-    finally:
-        os.close(attached)
-        os.close(program)
+    with bpf.load(Kind.XDP, "drop", bpf.Instructions().constant(0, bpf.XDP_DROP).exit()) as program:
+        arrivals = partial(_attached, program)
+        with inside(network.plan.namespace(Role.ROUTER), arrivals):
+            yield
 
 
-def _attached(program: int) -> int:
-    return bpf.attach_xdp(socket.if_nametoindex(ARRIVALS), program, generic=False)
+def _attached(program: Program) -> Link:
+    return Link.attach(program, socket.if_nametoindex(ARRIVALS), Mode.NATIVE)
 
 
 def order_of(network: Network, attack: Attack, seconds: float, folder: Path) -> Order:

@@ -32,6 +32,8 @@ from typing import Self
 import numpy as np
 import psutil
 
+from rempart.engines.shield import libbpf
+from rempart.engines.shield.libbpf import Kind, Mode, Program
 from rempart.lab import bpf
 from rempart.lab.attacks.packets import Frames
 from rempart.lab.bench.shield_bystander import Stood
@@ -166,17 +168,11 @@ class Ground:
     @contextmanager
     def dropping(self, where: Role, *, generic: bool = False) -> Iterator[None]:
         """Two instructions at an end of the cable drop whatever comes."""
-        program = bpf.load(bpf.Kind.XDP, "drop", bpf.Instructions().constant(0, bpf.XDP_DROP).exit())
-        try:
-            name = self.interface if where is Role.EDGE else INTERFACE
+        name = self.interface if where is Role.EDGE else INTERFACE
+        with bpf.load(Kind.XDP, "drop", bpf.Instructions().constant(0, bpf.XDP_DROP).exit()) as program:
             at = partial(_attached, program, name, generic=generic)
-            link = inside(self.plan.namespace(where), at)
-            try:
+            with inside(self.plan.namespace(where), at):
                 yield
-            finally:
-                os.close(link)
-        finally:
-            os.close(program)
 
     def keep(self, frames: Frames, name: str) -> Path:
         """A file of frames for senders."""
@@ -307,8 +303,9 @@ def softirq_is_apart() -> bool:
     return False
 
 
-def _attached(program: int, interface: str, *, generic: bool) -> int:
-    return bpf.attach_xdp(socket.if_nametoindex(interface), program, generic=generic)
+def _attached(program: Program, interface: str, *, generic: bool) -> libbpf.Link:
+    mode = Mode.GENERIC if generic else Mode.NATIVE
+    return libbpf.Link.attach(program, socket.if_nametoindex(interface), mode)
 
 
 def _delivered() -> int:

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rempart.engines.shield.libbpf import Map, MapType, Program
+from rempart.engines.shield.libbpf import Kind, Map, MapType, Program
 from rempart.lab import bpf
 from rempart.lab.attacks.packets import Frames
 from rempart.lab.bpf import Array, Helper, Instructions
 
-XDP_PASS = 2
 _DATA, _DATA_END = 0, 4
 """Where a packet begins and ends: fields of ``struct xdp_md``."""
 
@@ -24,7 +23,7 @@ _DATA, _DATA_END = 0, 4
 @contextmanager
 def nothing() -> Iterator[Program]:
     """The smallest XDP program there is: pass."""
-    with Program(bpf.load(bpf.Kind.XDP, "nothing", Instructions().constant(0, XDP_PASS).exit())) as program:
+    with bpf.load(Kind.XDP, "nothing", Instructions().constant(0, bpf.XDP_PASS).exit()) as program:
         yield program
 
 
@@ -36,12 +35,10 @@ class Laid:
         self._array, self._next = Array("frames", self._length, count), Array("next", 4, 1)
         self._array.rows[:] = frames
         self._calls = Map.create(MapType.PROG_ARRAY, "behind", 4, 4, 1)
-        self._program = Program(
-            bpf.load(
-                bpf.Kind.XDP,
-                "laid",
-                laying(self._array.descriptor, self._next.descriptor, count, self._length, self._calls.fd),
-            )
+        self._program = bpf.load(
+            Kind.XDP,
+            "laid",
+            laying(self._array.map, self._next.map, count, self._length, self._calls),
         )
         self._calls.update(bytes(4), behind.fd.to_bytes(4, "little"))
         self._first = frames[0].tobytes()
@@ -55,7 +52,7 @@ class Laid:
             one.close()
 
 
-def laying(frames: int, place: int, count: int, length: int, behind: int) -> Instructions:
+def laying(frames: Map, place: Map, count: int, length: int, behind: Map) -> Instructions:
     """Give the packet length and octets of the frame at ``place``, go on by one, call what is ``behind``."""
     program = Instructions().copy(6, 1)
     program.load32(2, 6, _DATA_END).load32(3, 6, _DATA).subtract_register(2, 3)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psutil
 
+from rempart.engines.shield import libbpf
 from rempart.lab import bpf, leftovers
 from rempart.lab.network import cgroups, remains, vanishing
 from rempart.lab.network.inside import inside, set_sysctls, write_sysfs
@@ -84,7 +85,7 @@ class Network:
         self.plan = plan
         self.hierarchies = cgroups.here()
         self._groups: dict[Role, cgroups.Group] = {}
-        self._programs: list[int] = []
+        self._programs: list[libbpf.Link] = []
         """Descriptors of links: a program is attached as long as one is open."""
         self._open: dict[Role, IPRoute] = {}
 
@@ -118,7 +119,7 @@ class Network:
 
     def _clear(self) -> None:
         while self._programs:
-            os.close(self._programs.pop())
+            self._programs.pop().close()
         while self._open:
             self._open.popitem()[1].close()
         remains.clear(self._run)

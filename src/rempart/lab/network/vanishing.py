@@ -11,12 +11,12 @@ program sends back only if there is a program at the other end too. Every conten
 from __future__ import annotations
 
 import ipaddress
-import os
 import socket
 from collections.abc import Iterable
 
+from rempart.engines.shield.libbpf import Kind, Link, Map, Mode
 from rempart.lab import bpf
-from rempart.lab.bpf import Helper, Instructions, Kind
+from rempart.lab.bpf import Helper, Instructions
 from rempart.lab.network.world import World
 
 _ETHERNET_TYPE, _IP4_DESTINATION, _IP4_END = 12, 30, 34
@@ -24,20 +24,14 @@ _IP4 = 0x0008
 """The type 0x0800 as it is read on a machine whose numbers begin with the low octet."""
 
 
-def attach(interface: str, known: Iterable[ipaddress.IPv4Network]) -> int:
-    """Attach to an interface of this thread's namespace; the program is there while the descriptor is open.
+def attach(interface: str, known: Iterable[ipaddress.IPv4Network]) -> Link:
+    """Attach to an interface of this thread's namespace; the program is there while the link is open.
 
     ``known``: where packets may go. IPv6 and what is not IP passes.
     """
     trie = bpf.prefixes("known", [(network.network_address.packed, network.prefixlen) for network in known])
-    try:
-        program = bpf.load(Kind.XDP, "vanishing", passing(trie))
-        try:
-            return bpf.attach_xdp(socket.if_nametoindex(interface), program, generic=False)
-        finally:
-            os.close(program)
-    finally:
-        os.close(trie)
+    with trie, bpf.load(Kind.XDP, "vanishing", passing(trie)) as program:
+        return Link.attach(program, socket.if_nametoindex(interface), Mode.NATIVE)
 
 
 def known_in(plan: World) -> list[ipaddress.IPv4Network]:
@@ -48,7 +42,7 @@ def known_in(plan: World) -> list[ipaddress.IPv4Network]:
     return sorted(network for network in found if isinstance(network, ipaddress.IPv4Network))
 
 
-def passing(trie: int) -> Instructions:
+def passing(trie: Map) -> Instructions:
     """Pass what is no IPv4, and IPv4 to an address that the trie knows; drop the rest."""
     program = Instructions().load32(2, 1, 0).load32(3, 1, 4)
     program.copy(4, 2).add(4, _IP4_END).skip_if_greater(4, 3, 13)

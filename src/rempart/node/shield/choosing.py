@@ -138,6 +138,16 @@ def not_expanded(found: Surroundings) -> tuple[Network, ...]:
     )
 
 
+def unfiltered(found: Surroundings) -> tuple[str, ...]:
+    """Addresses of ours that the program does not know to be ours, in words: what goes to them passes."""
+    large = tuple(
+        f"{network} ({network.num_addresses:,} addresses, {EXPANDED_MAX:,} of a local route fit)"
+        for network in not_expanded(found)
+    )
+    further = len(own_addresses(found)) - OWN_ADDRESSES_MAX
+    return (*large, f"{further:,} addresses more than {OWN_ADDRESSES_MAX:,}") if further > 0 else large
+
+
 def martians(found: Surroundings, interfaces: tuple[str, ...]) -> Mapping[Network, bool]:
     """Prefix -> whether nobody can send from it, for the longest prefix that a source matches.
 

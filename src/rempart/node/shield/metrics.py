@@ -45,6 +45,11 @@ def shield_metrics(state: ShieldState | None) -> Iterator[Metric]:
         lost.add_metric([one.name], one.lost)
     yield attached
     yield lost
+    yield GaugeMetricFamily(
+        "rempart_shield_unfiltered",
+        "Local prefixes that are too large for the program: what goes to them passes.",
+        value=float(len(state.unfiltered)),
+    )
     packets = CounterMetricFamily(
         "rempart_shield_packets", "Packets by reason.", labels=["verdict", "reason"]
     )

@@ -52,6 +52,7 @@ STATE_SECONDS = 1.0
 SWEEP_SECONDS = 1.0
 """Each time one piece of the lists is gone through."""
 SOURCES_SHOWN = 20
+UNFILTERED_SHOWN = 20
 RETRY_SECONDS = 60.0
 """A process that could not load the program makes way for one that may try again after so long."""
 TRIES = 5
@@ -132,6 +133,7 @@ class Part:
         self._sysctls = Sysctls.of(configuration.paths)
         self._guards: guarding.Guards = ()
         self._found = Surroundings()
+        self._unfiltered: tuple[str, ...] = ()
         self._reason = ""
         self._notes: tuple[str, ...] = ()
         """What of lists and rules could not be had."""
@@ -230,6 +232,7 @@ class Part:
         before = tuple(guard.name for guard in self._guards)
         wanted = choosing.guarded_on(before, self._wanted(), self._found)
         kernel.tell(self._found, wanted)
+        self._say_unfiltered()
         if {guard.name for guard in self._guards} != set(wanted):
             self._step(kernel, guarding.Wanted(wanted), now)
         if not wanted:
@@ -238,6 +241,12 @@ class Part:
             self._reason = ""
         found = {one.name: (one.index, one.program) for one in self._found.interfaces}
         self._step(kernel, guarding.Looked(found, kernel.program_id), now)
+
+    def _say_unfiltered(self) -> None:
+        words = choosing.unfiltered(self._found)[:UNFILTERED_SHOWN]
+        if words and words != self._unfiltered:
+            self._log.warning("packet shield: what goes to these addresses of ours passes", addresses=words)
+        self._unfiltered = words
 
     def _step(self, kernel: Kernel, event: guarding.Event, now: float) -> None:
         self._guards, instructions = guarding.step(self._guards, event, now)
@@ -301,6 +310,7 @@ class Part:
                 "on": kernel is not None and bool(self._guards) and not reason,
                 "started": self._started,
                 "interfaces": tuple(_view(guard) for guard in self._guards),
+                "unfiltered": self._unfiltered,
             }
         )
         if kernel is None or not readable:

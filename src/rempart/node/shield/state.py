@@ -76,6 +76,8 @@ class ShieldState(Value):
     at: datetime
     started: datetime | None = None
     interfaces: tuple[InterfaceView, ...] = Field(default=(), max_length=64)
+    unfiltered: tuple[str, ...] = Field(default=(), max_length=64)
+    """Addresses of ours that are too many for the program, in words: what goes to them passes."""
     counts: tuple[ReasonCount, ...] = Field(default=(), max_length=64)
     lists: ListSizes = ListSizes()
     syn_cookies: bool = False
@@ -96,6 +98,8 @@ class ShieldState(Value):
         if not guarded:
             return f"off — {self.reason}"
         words = f"on ({guarded}), {self.dropped_per_second:,.0f} dropped/s"
+        if self.unfiltered:
+            words += f"; NOT for {', '.join(self.unfiltered)}"
         return words if self.on else f"{words}; NOT everywhere: {self.reason}"
 
 
