@@ -292,7 +292,7 @@ def test_a_flood_and_a_visitor(guard: Guard) -> None:
 
 
 def test_a_flood_of_acks_and_a_visitor(guard: Guard) -> None:
-    """What belongs to no connection is reset by the kernel while it is little, and dropped once it is much."""
+    """What belongs to no connection: the kernel resets it while it is little, much of it is dropped."""
     guard.configure(Flag(0), When.NEVER)
     config = np.frombuffer(guard.maps["config"].lookup(bytes(4)) or b"", layout.CONFIG).copy()
     config["ack_threshold"], config["hold"] = 20, 60 * 10**9
