@@ -196,6 +196,18 @@ def test_a_body_without_a_length_that_trickles_ends(edge: Edge, one: Origin) -> 
         assert client.status(client.send()) == 200
 
 
+def test_a_connection_to_an_origin_is_used_again(edge: Edge, one: Origin) -> None:
+    """Also of a site that was added at run time, as here; HAProxy's health checks connect as well."""
+    edge.put(site("a.test", origin(one.port)))
+    with h2_to(edge) as client:
+        before = one.connections
+        for _ in range(60):
+            stream = client.send()
+            assert client.status(stream) == 200
+            client.until(h2.events.StreamEnded, stream)
+    assert one.connections - before < 40
+
+
 def test_streams_reset_at_once_do_not_pile_up(edge: Edge, one: Origin) -> None:
     """CVE-2023-44487: requests that are opened and reset again, faster than they can be served."""
     edge.put(site("a.test", origin(one.port, max_connections=5)))
