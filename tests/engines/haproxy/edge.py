@@ -63,6 +63,7 @@ class Origin:
         self.requests: list[str] = []
         self.now = 0
         self.peak = 0
+        self.connections = 0
         self.sni: list[str | None] = []
         self._lock = threading.Lock()
         origin = self
@@ -133,6 +134,7 @@ class Origin:
 
             def get_request(self) -> tuple[socket.socket, Any]:
                 connection, address = super().get_request()
+                origin.connections += 1
                 if tls is not None:
                     connection.settimeout(5)
                     connection = tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)

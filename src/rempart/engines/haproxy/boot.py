@@ -21,6 +21,9 @@ SITE_QUEUE_MAX = 1_000
 """Requests of one site that wait for its origins; one more gets 503 at once, so that a site whose origin
 is slow cannot use up the connections of all."""
 HEADERS_MAX = 100
+STREAMS_MAX = 50
+"""Requests that an HTTP/2 client may have open at once; browsers hold back what is more. RFC 9113 section
+6.5.2 advises 100; but who takes back all that it asks can make work for so many on each new connection."""
 
 # Nobody but us says who the client is. "Proxy" becomes HTTP_PROXY in CGI (httpoxy, CVE-2016-5385).
 # Connection names headers that the next hop removes: it must not name ours. An origin that switches to
@@ -48,6 +51,10 @@ LOG_FORMAT = (
     '"ms":{"request":%TR,"queue":%Tw,"connect":%Tc,"response":%Tr,"total":%Ta},'
     '"queued":{"server":%sq,"backend":%bq}}'
 )
+
+RUN_QUEUE_DEPTH = 1_000_000
+"""Tasks that HAProxy works through before it looks at its connections again: all there are. With its own
+choice (some 200) requests whose reset came with them were sent on when more than that were ready at once."""
 
 
 def configuration(
@@ -134,7 +141,8 @@ def _global(edge: EdgeSection, places: Places, descriptors: int) -> str:
         "    hard-stop-after 5m",
         "    spread-checks 20",
         f"    tune.http.maxhdr {HEADERS_MAX}",
-        "    tune.h2.max-concurrent-streams 100",
+        f"    tune.h2.max-concurrent-streams {STREAMS_MAX}",
+        f"    tune.runqueue-depth {RUN_QUEUE_DEPTH}",
         f"    ssl-default-bind-ciphers {CIPHERS}",
         f"    ssl-default-bind-ciphersuites {CIPHER_SUITES}",
         "    ssl-default-bind-options prefer-client-ciphers ssl-min-ver TLSv1.2 no-tls-tickets",
@@ -174,7 +182,7 @@ def _tables(pool: int) -> str:
     rate = f"http_req_rate({LIMIT_WINDOW_S}s)"
     return (
         "backend connections from edge\n"
-        f"    stick-table type ipv6 size {size} expire 1m store conn_cur\n\n"
+        f"    stick-table type ipv6 size {size} expire 1m store conn_cur,gpc0,gpc0_rate(10s)\n\n"
         "backend client_of_site from edge\n"
         f"    stick-table type string len 64 size {size} expire 30s store {rate},conn_cur\n\n"
         "backend site from edge\n"
@@ -187,6 +195,8 @@ def _site_defaults(places: Places) -> str:
     lines = [
         "defaults site from edge",
         "    balance roundrobin",
+        "    # Who has left is not asked for: HTTP/2 resets would otherwise reach the origin as requests.",
+        "    option abortonclose",
         "    # Only what the origin cannot have seen is tried again: a connection that never came about.",
         "    option redispatch 1",
         "    retries 2",

@@ -42,6 +42,10 @@ HEALTH = (
     " observe layer4 error-limit 1 on-error fastinter"
 )
 
+# HAProxy 2.6 keeps connections to a server that was added at run time only when told both; to one that stands
+# in the configuration it does so anyway, by these values.
+REUSE = "pool-max-conn -1 pool-purge-delay 5s"
+
 
 def valid_host(host: str) -> bool:
     """True for an A-label name in lower case, or ``*.`` and one (RFC 1123 section 2.1, plus underscores)."""
@@ -75,7 +79,7 @@ def compile_server(origin: EdgeOrigin, authorities: str, key: str) -> Server:
     if getattr(address, "scope_id", None):
         raise EngineRefused(ENGINE, "an origin's address cannot have a zone index", item=key)
     where = f"[{address}]" if address.version == 6 else str(address)
-    words = [f"{where}:{origin.port}", HEALTH]
+    words = [f"{where}:{origin.port}", HEALTH, REUSE]
     if origin.sni is not None and not valid_host(origin.sni):
         raise EngineRefused(ENGINE, f"not a host name for SNI: {origin.sni!r}", item=key)
     match origin.tls:

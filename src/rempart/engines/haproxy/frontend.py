@@ -21,6 +21,16 @@ HOST_MAX = 255
 ONE_LABEL_UP = "regsub(^[^.]*,*)"
 """www.example.org -> *.example.org"""
 
+UNANSWERED_MAX, UNANSWERED_NEW = 150, 90
+"""Requests of one connection that were not answered, less those that were: at most, and what a new one
+begins with, so that it has room for little more than a client may have open at once (``STREAMS_MAX``).
+Whoever takes back more than it waits for is heard no more on that connection (CVE-2023-44487); a browser
+that leaves a page takes back a few dozen."""
+ANSWERED_BELOW = 429
+"""Refusals and faults pay for nothing: who draws only those is not served anyway. Challenges do."""
+NOT_HEARD_MAX = 200
+"""Requests of one client within 10 s that were not heard for that; with more it opens no new connection."""
+
 COUNTED = (
     ("client-rate", "sc1_http_req_rate"),
     ("site-rate", "sc2_http_req_rate"),
@@ -40,13 +50,16 @@ def frontend(edge: EdgeSection, places: Places, connections: int) -> str:
         f"    maxconn {connections}",
         "    tcp-request connection track-sc0 src,ipmask(32,64) table connections",
         f"    tcp-request connection reject if {{ sc0_conn_cur gt {edge.connections_per_client} }}",
+        f"    tcp-request connection reject if {{ sc0_gpc0_rate gt {NOT_HEARD_MAX} }}",
         f"    capture request header Host len {HOST_MAX + 1}",
+        f"    tcp-request session set-var(sess.unanswered) int({UNANSWERED_NEW})",
         "    tcp-request session set-var-fmt(sess.client) %[src]",
         "",
         "    # The request's id goes to the origin and into the log; to the visitor when something is wrong.",
         "    unique-id-header X-Request-ID",
         "    http-after-response set-header X-Request-ID %[unique-id] if { status ge 400 }",
         "",
+        *_taken_back(),
         *_known(places),
         *_which_site(places),
         *_what_follows(),
@@ -80,6 +93,24 @@ def limits(places: Places, when: str = "") -> tuple[str, ...]:
             for why, counted in COUNTED
         ),
         f"    http-request deny status {page_of(429, places)} if {{ var(txn.why) -m found }}",
+    )
+
+
+def _taken_back() -> tuple[str, ...]:
+    """Hear no more of who asks and takes back. A stream that was reset is never answered, and frees its place
+    at once, here and at the server, while the origin may work on: no limit of concurrent requests sees it.
+
+    ``sc0_inc_gpc0`` counts by being looked at, which it is when all before it is true.
+    """
+    balance = "var(sess.unanswered)"
+    owing = f"{{ {balance} -m int gt 1 }}"
+    many = f"{{ {balance} -m int gt {UNANSWERED_MAX} }}"
+    return (
+        f"    http-request set-var(sess.unanswered) {balance},add(1)",
+        f"    http-request reject if {many} {{ sc0_inc_gpc0 gt 0 }}",
+        f"    http-after-response set-var(sess.unanswered) {balance},sub(2)"
+        f" if {owing} {{ status lt {ANSWERED_BELOW} }} || {owing} {clearance.CHALLENGED}",
+        "",
     )
 
 
