@@ -211,3 +211,17 @@ def test_spoilt_files_are_no_reason_not_to_start(play: Play) -> None:
     play.stage.orders = EnforceRules((), play.stage.orders.measures, ())
     play.flood()
     assert play.account.standing
+
+
+def test_a_disk_that_takes_nothing_stops_nobody_and_is_caught_up_with(play: Play) -> None:
+    history = play.paths.packet_journal / "history.jsonl"
+    history.unlink()
+    history.mkdir()
+    play.flood()
+    assert play.stage.orders.rules
+    play.quiet(35)
+    assert not play.stage.orders.rules
+    history.rmdir()
+    play.quiet(2)
+    past = read_history(play.paths, Layer.PACKET)
+    assert [line.mitigation.id for line in past if line.mitigation] == ["P-1"]

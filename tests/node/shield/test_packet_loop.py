@@ -116,6 +116,9 @@ def test_a_flood_is_described_and_dropped_and_what_people_say_about_it_holds(
         with sending(place, flood, FLOOD):
             (found,) = eventually(lambda: standing(instance))
             it_is_described(instance, found)
+            metrics = inside(place.here.namespace, _metrics)
+            assert 'rempart_defence_attacks{layer="packet"} 1.0' in metrics
+            assert 'rempart_defence_mitigations{action="drop",layer="packet",state="enforced"} 1.0' in metrics
             eventually(lambda: dropped(instance) > FLOOD / 4)
             assert good_share(place) > 0.98
             it_stays_when_its_process_is_killed(instance, found["id"])
@@ -127,6 +130,15 @@ def test_a_flood_is_described_and_dropped_and_what_people_say_about_it_holds(
     assert account is not None
     assert not account.standing
     assert not account.attacks
+
+
+def _metrics() -> str:
+    with socket.create_connection(("127.0.0.1", PORTS.admin), timeout=5) as asking:
+        asking.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        parts = []
+        while part := asking.recv(65_536):
+            parts.append(part)
+    return b"".join(parts).decode()
 
 
 def it_is_described(instance: Instance, found: dict[str, Any]) -> None:

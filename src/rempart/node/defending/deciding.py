@@ -109,6 +109,8 @@ class Deciding:
         self._attacks: dict[int, AttackEntry] = {}
         self._over = _Over()
         self._changed, self._write_due, self._said = True, float("-inf"), ""
+        self._failed = False
+        """The last write was in vain."""
         self._resume(before, now, wall)
 
     @property
@@ -130,14 +132,19 @@ class Deciding:
         """Write down what is new; a disk that does not take it is said once."""
         if not self._changed and not (self._entries and now >= self._write_due):
             return
+        if self._failed and now < self._write_due:
+            return
         self._write_due = now + WRITE_SECONDS
         self._refresh(now, wall)
-        over, self._over = self._over, _Over()
+        self._failed = True
         try:
-            self._journal.over(over.entries, over.attacks, wall)
+            self._journal.over(self._over.entries, self._over.attacks, wall)
+            self._over = _Over()
             self._journal.write(self.account(wall))
-            self._changed = False
+            self._changed = self._failed = False
         except OSError as error:
+            for kept in (self._over.entries, self._over.attacks):
+                del kept[: -self._section.history_entries]
             self._fault(f"the journal cannot be written: {error.strerror}")
 
     def end(self, why: str, now: float, wall: datetime) -> None:

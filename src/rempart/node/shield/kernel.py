@@ -78,7 +78,7 @@ class Kernel:
         self._place: tuple[Surroundings, tuple[str, ...]] = (Surroundings(), ())
         self._wish: tuple[Measure, int | None] = (Measure(0), None)
         self._of_loop: tuple[ShieldRule, ...] = ()
-        self._rates = Rates(0, configuration.shield.sample_dropped)
+        self._rates = Rates(configuration.shield.sample_passed, configuration.shield.sample_dropped)
         self.timestamps = False
         """The kernel takes options out of timestamps that are ours (``sysctls.py``)."""
 
@@ -229,7 +229,7 @@ class Kernel:
 
     def cookies_are_made(self) -> bool:
         """As docs/shield.md, step 8, has it."""
-        told = self._orders()
+        told = self._told.get("orders") or self._orders()
         return any(
             when is When.ALWAYS or (when is When.ABOVE and tables.meter(self._shield, meter).active)
             for when, meter in ((told.syn_cookies, Meter.SYN), (told.dns_challenge, Meter.DNS))
