@@ -29,6 +29,8 @@ from rempart.node.state_folders import read_plain
 NOW, HISTORY = "now.json", "history.jsonl"
 NOW_BYTES_MAX = 8 * 1024 * 1024
 HISTORY_BYTES_MAX = 256 * 1024 * 1024
+MODE = 0o640
+"""Whatever the umask: the node reads it for its metrics."""
 
 
 class Past(Value):
@@ -99,10 +101,11 @@ class Journal:
         path = self._folder / NOW
         fresh = path.with_name(f".{NOW}.new")
         fresh.unlink(missing_ok=True)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o640)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, MODE)
         # No fsync: what a crash of the machine takes is what the machine no longer does, and the disk must
         # not hold the loop up.
         with os.fdopen(descriptor, "w") as file:
+            os.fchmod(descriptor, MODE)
             file.write(account.model_dump_json() + "\n")
         fresh.replace(path)
 
@@ -124,17 +127,19 @@ class Journal:
 
     def _append(self, lines: list[Past]) -> None:
         descriptor = os.open(
-            self._folder / HISTORY, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o640
+            self._folder / HISTORY, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, MODE
         )
         with os.fdopen(descriptor, "w") as file:
+            os.fchmod(descriptor, MODE)
             file.write(_text(lines))
         self._lines += len(lines)
 
     def _rewrite(self, lines: list[Past]) -> None:
         fresh = self._folder / f".{HISTORY}.new"
         fresh.unlink(missing_ok=True)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o640)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, MODE)
         with os.fdopen(descriptor, "w") as file:
+            os.fchmod(descriptor, MODE)
             file.write(_text(lines))
         fresh.replace(self._folder / HISTORY)
         self._lines = len(lines)
