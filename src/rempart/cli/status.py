@@ -6,7 +6,7 @@ the controller knows is missing then.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import click
 
@@ -14,9 +14,12 @@ from rempart.cli.output import counted, document, json_option, note, say, table
 from rempart.cli.session import Session, pass_session
 from rempart.controller.admin_api.messages import ControllerStatus, NodeView
 from rempart.controller.reports import ItemRefusal, Lag
+from rempart.model.attacks import Layer, State
 from rempart.model.base import Value
 from rempart.model.configuration import StatePaths
 from rempart.model.errors import RempartError
+from rempart.node.defending.entries import Account
+from rempart.node.defending.journal import read_accounts
 from rempart.node.parts import NEEDED, PartState, read_parts, supervisor_pid
 from rempart.node.shield.state import NAME as SHIELD_NAME
 from rempart.node.shield.state import ShieldState, off_words, problem, read_state
@@ -40,6 +43,27 @@ class PartView(Value):
     last_exit: str
 
 
+class LoopView(Value):
+    """One layer's defence loop, in numbers."""
+
+    layer: Layer
+    attacks: int
+    mitigations: int
+    observed: int
+    """Of these, so many only say what they would do."""
+    subjects: tuple[str, ...]
+    """What is attacked."""
+
+    @property
+    def line(self) -> str:
+        if not self.attacks and not self.mitigations:
+            return f"{self.layer}s calm"
+        on = f" on {', '.join(self.subjects[:SITES_SHOWN])}" if self.subjects else ""
+        observed = f", {self.observed} only observed" if self.observed else ""
+        attacks, answers = counted(self.attacks, "attack"), counted(self.mitigations, "mitigation")
+        return f"{self.layer}s {attacks}{on}, {answers}{observed}"
+
+
 class Status(Value):
     """Everything that ``rempart status --json`` prints."""
 
@@ -51,6 +75,8 @@ class Status(Value):
     controller: ControllerStatus | None
     shield: ShieldState | None
     """The packet shield, as its part says; None when it was never started here."""
+    defence: tuple[LoopView, ...] = ()
+    """What each defence loop says; empty when none was ever started here."""
     off: tuple[str, ...]
 
 
@@ -70,12 +96,27 @@ def status(session: Session, as_json: bool) -> None:
     else:
         known, words = asked(session)
         found = judged(parts, known, words, read_state(paths), watched=watched)
+        found = found.model_copy(update={"defence": loops(read_accounts(paths))})
     if as_json:
         document(found.model_dump(mode="json"))
     else:
         show(found)
     if not found.ok:
         raise click.exceptions.Exit(1)
+
+
+def loops(accounts: Iterable[Account]) -> tuple[LoopView, ...]:
+    """What the defence loops say of now, in numbers. Pure."""
+    return tuple(
+        LoopView(
+            layer=one.layer,
+            attacks=len(one.attacks),
+            mitigations=len(one.standing),
+            observed=sum(entry.state is State.OBSERVED for entry in one.standing),
+            subjects=tuple(dict.fromkeys(attack.subject for attack in one.attacks)),
+        )
+        for one in accounts
+    )
 
 
 def asked(session: Session) -> tuple[ControllerStatus | None, str]:
@@ -175,6 +216,8 @@ def show(found: Status) -> None:
                 note(f"rempart: warning: {one.host} is served by its last answer: {one.problem}")
     if found.shield is not None:
         say(f"{SHIELD_NAME}: {found.shield.line}")
+    if found.defence:
+        say(f"defence: {'; '.join(one.line for one in found.defence)}")
     for words in found.off:
         if not _of_shield(words):
             say(f"off: {words}")

@@ -8,7 +8,7 @@ ordered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -41,12 +41,14 @@ from rempart.model.attacks import (
     Attack,
     Event,
     Evidence,
+    Forbid,
     Layer,
     Measure,
     Mitigation,
     Mode,
     ModeChange,
     Observation,
+    Permit,
     Records,
     Revoke,
     Signature,
@@ -58,6 +60,8 @@ _RETRY = 1.0
 """Seconds between trials of what stands."""
 _OWN_LEAST = 50
 """With fewer records of its own class, an attack is compared with all good ones."""
+_EVIDENCE = 3.0
+"""Good records times bound, from which on a trial can speak for a drop (``trial.upper_bound``)."""
 _SAME = 0.8
 """A signature that means so much of what a revoked one means is the revoked one."""
 _SERVICE_SHARE = 0.02
@@ -69,18 +73,27 @@ class Defence:
     """The judgement of one node."""
 
     def __init__(
-        self, policy: Policy | None = None, modes: Mapping[int, Mode] | None = None, *, seed: int = 0
+        self,
+        policy: Policy | None = None,
+        modes: Mapping[int, Mode] | None = None,
+        *,
+        mode: Mode = Mode.ENFORCE,
+        first: int = 1,
+        seed: int = 0,
     ) -> None:
+        """``modes``: of sites (or ``NODE``) that have one of their own; ``mode``: of the others. ``first``:
+        the number of the first mitigation, so that numbers of before a restart do not come again."""
         self.policy = policy or Policy()
         policy = self.policy
         self._modes = dict(modes or {})
+        self._mode = mode
         self.packets = Watch(
             Layer.PACKET, PACKET, policy.packet_floor, policy.services + len(PacketClass), policy, seed
         )
         # A class that was never seen is known to be nothing.
         self.packets.baseline.rows(np.array([int(one) * PORTS for one in PacketClass], np.int64))
         self.requests = Watch(Layer.REQUEST, REQUEST, policy.site_floor, policy.sites, policy, seed + 1)
-        self.mitigations = Mitigations(policy)
+        self.mitigations = Mitigations(policy, first)
         self._ports = HeavyHitters(_SKETCH)
         self._own_services: NDArray[np.int64] = np.zeros(0, np.int64)
         self._attacks: dict[tuple[Layer, int], Attack] = {}
@@ -98,6 +111,21 @@ class Defence:
                 return self._revoke(identity, now)
             case ModeChange(key=key, mode=mode):
                 return self._set_mode(key, mode)
+            case Forbid(key=key, signature=signature):
+                return self._forbid(key, signature, now)
+            case Permit(key=key, signature=signature):
+                self.mitigations.permit(key, signature)
+                return []
+
+    @property
+    def attacks(self) -> Collection[Attack]:
+        """Those that go on, as they are now."""
+        return self._attacks.values()
+
+    def resume(self, mitigation: Mitigation, service: int, now: float) -> None:
+        """Go on with what a loop before this one has begun, before the first tick. ``service``: what it was
+        counted under (``Standing.service``)."""
+        self.mitigations.resume(mitigation, service, now)
 
     # --- one tick
 
@@ -208,6 +236,8 @@ class Defence:
                 continue
             one.retried = now
             good, own = self._good(watch, one.service)
+            if one.resumed and good.size * self.policy.bound_of(mitigation.key) < _EVIDENCE:
+                continue  # what it was tried against is forgotten, which says nothing against it
             trial = tried(
                 mitigation.signature, good, own, mitigation.key, self.policy, share_now=one.share, harmed=True
             )
@@ -369,7 +399,7 @@ class Defence:
         if not self._names_agree(passed.signature):
             return []
         owner = self._owner(watch, key)
-        observed = self._modes.get(owner, Mode.ENFORCE) is Mode.OBSERVE
+        observed = self._modes.get(owner, self._mode) is Mode.OBSERVE
         evidence = Evidence(
             rate=rate,
             usual=usual,
@@ -470,6 +500,14 @@ class Defence:
             return []
         ended = self.mitigations.end(identity, State.REVOKED, "a person revoked it", now)
         return [*self._ended([ended]), *self._attacks_now(now), *self._enforce()]
+
+    def _forbid(self, key: int, signature: Signature, now: float) -> list[Instruction]:
+        told: list[Instruction] = []
+        for identity, one in list(self.mitigations.standing.items()):
+            if one.mitigation.key == key and one.mitigation.signature == signature:
+                told += self._revoke(identity, now)
+        self.mitigations.forbid(key, signature)
+        return told
 
     def _set_mode(self, key: int, mode: Mode) -> list[Instruction]:
         self._modes[key] = mode

@@ -36,6 +36,10 @@ class Standing:
     rate: float = 0.0
     last_hit: float = 0.0
     retried: float = 0.0
+    followed: float = 0.0
+    """Since when this loop follows it."""
+    resumed: bool = False
+    """Begun by a loop before a restart, which had the evidence that this one must gather anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +53,10 @@ class Ended:
 class Mitigations:
     """All that stand, and what is remembered of those that do not."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, first: int = 1) -> None:
         self._policy = policy
         self.standing: dict[int, Standing] = {}
-        self._next = 1
+        self._next = first
         self._failed: OrderedDict[Signature, float] = OrderedDict()
         self._quiet: OrderedDict[Signature, tuple[float, float]] = OrderedDict()
         """Signature → its next quiet time, and when it ended."""
@@ -61,6 +65,11 @@ class Mitigations:
     def identity(self) -> int:
         number, self._next = self._next, self._next % (2**31 - 1) + 1
         return number
+
+    @property
+    def upcoming(self) -> int:
+        """The number that the next one gets."""
+        return self._next
 
     def begin(
         self, mitigation: Mitigation, service: int, expected: float, share: float, now: float
@@ -74,9 +83,24 @@ class Mitigations:
             share,
             last_hit=now,
             retried=now,
+            followed=now,
         )
         self.standing[mitigation.id] = standing
         return standing
+
+    def resume(self, mitigation: Mitigation, service: int, now: float) -> None:
+        """Go on with one that a loop before this one has begun; it keeps its number and its time."""
+        quiet, seen = self._policy.quiet_seconds, mitigation.evidence
+        self.standing[mitigation.id] = Standing(
+            mitigation,
+            service,
+            seen.covered * max(0.0, seen.rate - seen.usual),
+            quiet,
+            last_hit=mitigation.expires - quiet,
+            retried=now,
+            followed=now,
+            resumed=True,
+        )
 
     def of(self, layer: Layer, service: int) -> list[Standing]:
         return [
@@ -111,7 +135,7 @@ class Mitigations:
                 before.state is State.ENFORCED
                 and still
                 and before.action in (Action.DROP, Action.LIMIT)
-                and now - before.since >= self._policy.effect_after
+                and now - one.followed >= self._policy.effect_after
                 and one.peak < self._policy.effect_share * one.expected
             ):
                 self._fail(before.signature, now)
@@ -145,6 +169,12 @@ class Mitigations:
 
     def revoked(self, key: int) -> list[Signature]:
         return [signature for owner, signature in self._revoked if owner == key]
+
+    def forbid(self, key: int, signature: Signature) -> None:
+        self._remember(self._revoked, (key, signature), None)
+
+    def permit(self, key: int, signature: Signature) -> None:
+        self._revoked.pop((key, signature), None)
 
     def remembered(self) -> int:
         """Entries kept about what no longer stands."""

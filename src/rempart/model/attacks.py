@@ -142,9 +142,6 @@ class ModeChange:
     mode: Mode
 
 
-Event = Observation | Revoke | ModeChange
-
-
 class Term(Value):
     """One condition: ``field`` masked with ``mask`` (None: all of it) lies between ``first`` and ``last``.
 
@@ -179,6 +176,26 @@ class Signature(Value):
 
     def words(self) -> str:
         return ", ".join(one.words() for one in self.terms) or "everything"
+
+
+@dataclass(frozen=True, slots=True)
+class Forbid:
+    """A person has revoked this signature, now or before a restart: what means it ends, and does not come
+    back."""
+
+    key: int
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """A person takes a revocation back."""
+
+    key: int
+    signature: Signature
+
+
+Event = Observation | Revoke | ModeChange | Forbid | Permit
 
 
 class Action(StrEnum):

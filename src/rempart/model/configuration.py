@@ -6,7 +6,7 @@ import hashlib
 import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -117,6 +117,20 @@ class AuditSection(Value):
     """An entry takes some 500 octets."""
 
 
+class DefenceSection(Value):
+    """The defence loop: what it may do by itself, and how much of what it did is kept."""
+
+    enabled: bool = True
+    mode: Literal["enforce", "observe"] = "enforce"
+    """``observe``: it says what it would do, and does nothing. Single sites may have a mode of their own
+    (``rempart mitigation mode``)."""
+    bound: float = Field(default=0.001, ge=0.000_01, le=0.05)
+    """Share of known-good traffic that a signature may hit and still be dropped."""
+    history_entries: int = Field(default=1_000, ge=10, le=100_000)
+    """Mitigations and attacks that are over and still listed, of packets and of requests each."""
+    history_days: int = Field(default=90, ge=1, le=3_650)
+
+
 class UsersSection(Value):
     """System users of the parts when started as root."""
 
@@ -138,6 +152,7 @@ class Configuration(Value):
     admin: AdminSection = AdminSection()
     api: ApiSection = ApiSection()
     shield: ShieldSection = ShieldSection()
+    defence: DefenceSection = DefenceSection()
     store: StoreSection = StoreSection()
     origins: OriginsSection = OriginsSection()
     safety: SafetySection = SafetySection()
@@ -173,6 +188,9 @@ class StatePaths(Value):
     ``knot/``               boot configuration                  node:knot (750)
     ``knot/db/``            journal, DNSSEC keys, timers        knot (700)
     ``shield/``             lists, rules of the packet shield   root:shield (2750)
+    ``defence/``            orders to the defence loop          root (755)
+    ``defence/packet/``     journal of packets                  shield:node (2750)
+    ``defence/request/``    journal of requests                 node (2750)
     ``run/``                sockets, pid files                  root (755)
     ``run/<part>/``         sockets made by that part           that part (750)
     ``log/``                what the parts print                root (755)
@@ -284,6 +302,19 @@ class StatePaths(Value):
     def shield_state(self) -> Path:
         """What the packet shield does, and why not, for everybody to read (JSON)."""
         return self.run / "shield" / "state.json"
+
+    @property
+    def defence(self) -> Path:
+        """What people have ordered the defence loop to do, and what it did."""
+        return self.root / "defence"
+
+    @property
+    def packet_journal(self) -> Path:
+        return self.defence / "packet"
+
+    @property
+    def request_journal(self) -> Path:
+        return self.defence / "request"
 
     @property
     def knot_socket(self) -> Path:

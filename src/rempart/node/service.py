@@ -28,6 +28,8 @@ from rempart.engines.haproxy.names import Places
 from rempart.model.configuration import Configuration
 from rempart.model.errors import EnvironmentLacks, InvalidInput, RempartError
 from rempart.node import admin, following
+from rempart.node.defending.journal import read_accounts
+from rempart.node.defending.metrics import defence_metrics
 from rempart.node.edge_log import EdgeLog
 from rempart.node.engine_metrics import metrics_of
 from rempart.node.feed_client import FeedClient
@@ -407,6 +409,7 @@ class NodeService:
             statistics=(
                 *(metric for seat in self._seats for metric in seat.statistics),
                 *shield_metrics(read_state(self._paths)),
+                *defence_metrics(read_accounts(self._paths)),
             ),
         )
 

@@ -93,6 +93,10 @@ def folders(paths: StatePaths, owners: Owners) -> tuple[Folder, ...]:
         Folder(paths.knot_db, *owners.knot, 0o700),
         # The operator's command line writes lists and rules here, the part reads them.
         Folder(paths.shield, root[0], owners.shield[1], 0o2750),
+        # Orders to the loops lie here, given by the operator alone; below, each loop's journal.
+        Folder(paths.defence, *root, 0o755),
+        Folder(paths.packet_journal, owners.shield[0], node_group, 0o2750),
+        Folder(paths.request_journal, node_user, node_group, 0o2750),
         Folder(paths.log, *root, 0o755),
         Folder(paths.run, *root, 0o755),
         Folder(parts_folder(paths), *root, 0o755),
@@ -198,16 +202,16 @@ def read_cookie_key(paths: StatePaths) -> bytes | None:
         return None
 
 
-def read_plain(path: Path) -> bytes:
+def read_plain(path: Path, most: int = PLAIN_BYTES_MAX) -> bytes:
     """A short file in a folder of a less privileged user: OSError when it is anything but a plain file.
 
-    No link is followed, nothing waits for the other end of a pipe, and PLAIN_BYTES_MAX is all that is read.
+    No link is followed, nothing waits for the other end of a pipe, and ``most`` octets are all that is read.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "it is not a plain file", str(path))
-        return os.read(descriptor, PLAIN_BYTES_MAX)
+        return os.read(descriptor, most)
     finally:
         os.close(descriptor)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from ipaddress import ip_network
 
+import numpy as np
 import pytest
 
-from rempart.engines.shield import rules, tables
-from rempart.engines.shield.layout import Reason, Verdict
+from rempart.engines.shield import layout, rules, tables
+from rempart.engines.shield.layout import Flag, Reason, Verdict
 from rempart.engines.shield.loader import Shield
 from rempart.model.errors import InvalidInput
 from rempart.model.shield import Limit, RuleAction, ShieldOrders, ShieldRule, Span
@@ -123,3 +124,40 @@ def test_a_packet_never_sees_half_a_set(shield: Shield) -> None:
     assert verdicts == {Verdict.DROP}
     assert tables.counters(shield)[Reason.DROP_RULE].packets == runs
     assert {one.packets for one in rules.hits(shield).values()} == {runs}
+
+
+def test_what_is_to_be_kept_stays_behind_the_new_ones_with_its_counters(shield: Shield) -> None:
+    rules.replace(shield, [drop(7, protocol=6), drop(900, protocol=17), drop(901, protocol=1)])
+    shield.program.run(frame())
+    rules.replace(shield, [drop(8, protocol=6)], keep=lambda number: number >= 900)
+    found = rules.hits(shield)
+    assert list(found) == [8, 900, 901]
+    assert found[900].packets == 1
+    shield.program.run(frame())
+    assert rules.hits(shield)[900].packets == 2
+    rules.replace(shield, [], keep=lambda number: number == 901)
+    assert list(rules.hits(shield)) == [901]
+    assert shield.program.run(frame()).verdict == Verdict.PASS
+
+
+def test_of_what_is_kept_no_more_than_fit_and_names_of_one_length(shield: Shield) -> None:
+    rules.replace(
+        shield, [drop(900, protocol=17, qname="a.example"), drop(901, protocol=17, payload=b"four")]
+    )
+    rules.replace(shield, [drop(1, protocol=6)], keep=lambda number: number >= 900)
+    record = rules.active(shield)
+    assert (int(record["count"]), int(record["qname_labels"])) == (3, 2)
+    assert shield.program.run(frame()).verdict == Verdict.DROP, "what it needs of a packet came along"
+    rules.replace(shield, [drop(2, protocol=17, qname="x.y.example")], keep=lambda number: number >= 900)
+    assert list(rules.hits(shield)) == [2, 901]
+    many = [drop(number, protocol=6) for number in range(1, 65)]
+    rules.replace(shield, many, keep=lambda number: number >= 900)
+    assert len(rules.hits(shield)) == 64
+
+
+def test_settings_that_change_leave_a_capture_alone(shield: Shield) -> None:
+    tables.configure(shield, ShieldOrders(capture=8))
+    tables.configure(shield, ShieldOrders(sample_passed=4))
+    assert tables.flags(shield) & Flag.CAPTURING
+    raw_config = np.frombuffer(shield.maps["config"].lookup(bytes(4)) or b"", layout.CONFIG)[0]
+    assert (int(raw_config["capture_mask"]), int(raw_config["sample_mask"])) == (7, 3)
