@@ -20,7 +20,7 @@ def requests(*many: tuple[int, float, int, bool]) -> Records:
 
 def count(worker: int = 1, total: int = 0, **sites: tuple[int, int, int, int]) -> EdgeCount:
     """Backend → (requests, refused, errors, queue)."""
-    found = {name: SiteCount(*four, latency=0.1) for name, four in sites.items()}
+    found = {name: SiteCount(*four, current=0, answered=0) for name, four in sites.items()}
     return EdgeCount(worker=worker, requests=total, busy=0.5, sites=found)
 
 
@@ -72,6 +72,26 @@ def test_a_queue_is_seen_though_nobody_comes() -> None:
     assert int(seen.sites[0]["queue"]) == 40
 
 
+def test_latency_is_known_while_nothing_is_answered() -> None:
+    it, latency, answered = observing(), 0.0, 0
+    for tick in range(60):
+        # Calm: a tenth of a second each, 100 a second. From the third second on five times as many come.
+        late = tick > 30
+        answered += 10
+        site = SiteCount(
+            tick * 10, 0, 0, 0, current=10 if not late else 10 + 40 * (tick - 30), answered=answered
+        )
+        seen = it.observed(
+            requests((7, 1.0, 0, False)), EdgeCount(1, 0, 0.5, {"be_0001": site}), (), 0.1, 0.0
+        )
+        latency = float(seen.sites[0]["latency"])
+        if tick == 30:
+            assert 0.08 < latency < 0.12
+        if tick == 35:
+            assert latency > 0.5
+    assert latency > 5
+
+
 def test_asked_for_are_those_that_something_stands_for_and_the_busiest() -> None:
     it = Observing()
     it.learn({n: KnownSite(f"{n}.test", f"be_{n:04d}") for n in range(1, 101)})
@@ -97,13 +117,15 @@ def test_sites_are_known_by_the_digest_in_their_entry() -> None:
 
 def test_what_haproxy_answers_is_read() -> None:
     row = ["be_0001", "BACKEND"] + ["0"] * 80
-    row[2], row[7], row[10], row[43], row[60] = "4", "77", "5", "6", "250"
+    row[2], row[4], row[7], row[10], row[40], row[43] = "4", "9", "77", "5", "60", "6"
     front = ["edge", "FRONTEND"] + ["0"] * 80
     front[48] = "1234"
     header = "# pxname,svname\n"
     found = answers(["Pid: 9\nIdle_pct: 75\n", header + ",".join(front), header + ",".join(row), header])
     assert (found.worker, found.requests, found.busy) == (9, 1234, 0.25)
-    assert found.sites == {"be_0001": SiteCount(requests=77, refused=5, errors=6, queue=4, latency=0.25)}
+    assert found.sites == {
+        "be_0001": SiteCount(requests=77, refused=5, errors=6, queue=4, current=9, answered=66)
+    }
 
 
 def test_a_signature_is_said_in_words() -> None:

@@ -15,12 +15,13 @@ EDGE = "show stat edge 1 -1"
 """The frontend's row."""
 INFORMATION = "show info"
 # Management guide, section 9.1: places in a row.
-_NAME, _QUEUE, _SESSIONS, _DENIED, _SERVER_ERRORS, _REQUESTS, _RESPONSE_MS = 0, 2, 7, 10, 43, 48, 60
+_NAME, _QUEUE, _CURRENT, _SESSIONS, _DENIED, _SERVER_ERRORS, _REQUESTS = 0, 2, 4, 7, 10, 43, 48
+_ANSWERS = slice(39, 45)
 
 
 @dataclass(frozen=True, slots=True)
 class SiteCount:
-    """One site's backend; totals since the worker started, except ``queue`` and ``latency``."""
+    """One site's backend; totals since the worker started, except ``queue`` and ``current``."""
 
     requests: int
     """That reached the backend: counted when they arrive, not when they are answered."""
@@ -28,8 +29,9 @@ class SiteCount:
     errors: int
     """Answers 5xx."""
     queue: int
-    latency: float
-    """Seconds, the mean of the last 1,024 answers."""
+    current: int
+    """Requests that are not answered yet, those in the queue among them."""
+    answered: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ def answers(texts: Sequence[str]) -> EdgeCount:
                 refused=int(row[_DENIED] or 0),
                 errors=int(row[_SERVER_ERRORS] or 0),
                 queue=int(row[_QUEUE] or 0),
-                latency=int(row[_RESPONSE_MS] or 0) / 1000,
+                current=int(row[_CURRENT] or 0),
+                answered=sum(int(one or 0) for one in row[_ANSWERS]),
             )
     edge = _row(texts[1])
     if not edge or "Pid" not in about:

@@ -8,6 +8,7 @@ the samples, and those that something stands for: a look costs the same with ten
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,6 +21,27 @@ _KEPT = 0.9
 """Of a site's weight, from tick to tick: one that pauses for a few seconds is still asked for."""
 _FORGOTTEN = 0.05
 _REMEMBERED_MOST = 4_096
+LATENCY_S = 1.0
+"""Time over which a site's latency is taken."""
+_LATENCY_MOST = 60.0
+
+
+@dataclass(slots=True)
+class _Flow:
+    """Means of the last LATENCY_S: requests in progress, and answers a second."""
+
+    current: float = 0.0
+    answers: float = 0.0
+
+    def follow(self, current: int, answers: float, seconds: float) -> float:
+        """Seconds that a request takes, by Little's law: in progress, divided by answers a second. HAProxy's
+        own mean is over the last 1,024 answers, which under attack says a minute later what is."""
+        share = min(1.0, seconds / LATENCY_S)
+        self.current += (current - self.current) * share
+        self.answers += (answers - self.answers) * share
+        if self.current < 1e-3:
+            return 0.0
+        return min(_LATENCY_MOST, self.current / max(self.answers, 1e-3))
 
 
 class Observing:
@@ -30,6 +52,7 @@ class Observing:
         self._weights: dict[int, float] = {}
         self._before: EdgeCount | None = None
         self._hits: dict[int, float] = {}
+        self._flows: dict[int, _Flow] = {}
 
     # --- who is who
 
@@ -77,7 +100,7 @@ class Observing:
             wall=wall,
             requests=records,
             offered_requests=max(0, count.requests - before.requests) if before else records.size,
-            sites=self._rows(sampled, count, before),
+            sites=self._rows(sampled, count, before, seconds),
             hits=self._counted(records, standing),
             saturation=Saturation(cpu=min(1.0, max(0.0, count.busy))),
         )
@@ -96,7 +119,11 @@ class Observing:
         self._weights = kept
 
     def _rows(
-        self, sampled: Mapping[int, tuple[float, float]], count: EdgeCount, before: EdgeCount | None
+        self,
+        sampled: Mapping[int, tuple[float, float]],
+        count: EdgeCount,
+        before: EdgeCount | None,
+        seconds: float,
     ) -> Records:
         by_backend = {one.backend: number for number, one in self._sites.items()} if count.sites else {}
         counted = {
@@ -105,16 +132,21 @@ class Observing:
             if backend in by_backend
         }
         rows = []
+        flows: dict[int, _Flow] = {}
         for number in sorted({*sampled, *counted}):
             weight, stopped = sampled.get(number, (0.0, 0.0))
             now, then = counted.get(number, (None, None))
-            requests, refused, errors = weight, stopped, 0
+            requests, refused, errors, latency = weight, stopped, 0, 0.0
             if now is not None and then is not None:
                 passed = _since(now, then)
                 requests, refused, errors = passed[0] + stopped, passed[1] + stopped, passed[2]
+                latency = flows.setdefault(number, self._flows.get(number, _Flow())).follow(
+                    now.current, max(0, now.answered - then.answered) / seconds, seconds
+                )
             if requests or (now is not None and now.queue):
-                queue, latency = (now.queue, now.latency) if now is not None else (0, 0.0)
+                queue = now.queue if now is not None else 0
                 rows.append((number, round(requests), round(refused), errors, queue, latency))
+        self._flows = flows
         return np.array(rows, SITE)
 
     def _counted(self, records: Records, standing: Collection[int]) -> dict[int, int]:
