@@ -155,7 +155,9 @@ def revoke(session: Session, id_: str, as_json: bool) -> None:
         at=datetime.now(UTC),
     )
     words = f"{found.id} is revoked: {found.words}"
-    _ordered(configuration, lambda before: orders.revoked(before, made), (found.layer,), words, as_json)
+    _ordered(
+        configuration, lambda before: orders.revoked(before, made), (found.layer,), words, as_json, found
+    )
 
 
 @mitigation.command()
@@ -240,6 +242,7 @@ def _ordered(
     layers: tuple[Layer, ...],
     words: str,
     as_json: bool,
+    revoked: Entry | None = None,
 ) -> None:
     if not configuration.defence.enabled:
         raise Conflict(
@@ -257,10 +260,32 @@ def _ordered(
         )
     else:
         say(words + (f"; followed after {1_000 * waited:.0f} ms" if followed else ""))
+    if not followed and Layer.PACKET in layers and revoked is not None:
+        _taken_out(configuration, revoked)
     if not followed:
         missing = not_running(configuration.paths, layers)
         why = f"{', '.join(missing)} does not run" if missing else f"no answer within {WAIT_SECONDS:g} s"
         note(f"rempart: it is stored and holds from the next start of the loop: {why}")
+
+
+def _taken_out(configuration: Configuration, found: Entry) -> None:
+    """Where no process would: its rule out of the packet program, which goes on by itself."""
+    from rempart.engines.shield import rules
+    from rempart.node.shield.by_hand import opened
+    from rempart.node.shield.rule_files import kept_rules
+    from rempart.node.shield.rule_sets import is_derived, mitigation_of
+
+    held = opened(configuration)
+    if held is None:
+        return
+    try:
+        rules.replace(
+            held,
+            kept_rules(configuration.paths),
+            keep=lambda number: is_derived(number) and mitigation_of(number) != found.number,
+        )
+    finally:
+        held.close()
 
 
 def _followed(configuration: Configuration, given: int, layers: tuple[Layer, ...]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -12,10 +13,14 @@ from rempart.cli.session import Session, pass_session
 from rempart.cli.shield_views import RuleView
 from rempart.engines.shield import rules as kernel_rules
 from rempart.engines.shield.loader import Shield
+from rempart.model.attacks import Layer
 from rempart.model.errors import EnvironmentLacks
 from rempart.model.shield import ShieldRule
+from rempart.node.defending.entries import identity
+from rempart.node.defending.journal import read_account
 from rempart.node.shield.by_hand import opened
 from rempart.node.shield.rule_files import forget_rules, keep_rules, kept_rules, read_rules
+from rempart.node.shield.rule_sets import is_derived, mitigation_of
 
 NOT_LOADED = "no packet shield is in the kernel: they are stored, and hold from the next start of rempart up"
 
@@ -32,14 +37,17 @@ def list_(session: Session, as_json: bool) -> None:
     """The rules in their order, and how often each was met."""
     held = opened(session.configuration)
     try:
-        found = rule_views(held, kept_rules(session.configuration.paths))
+        found = rule_views(held, kept_rules(session.configuration.paths), found_by_loop(session))
     finally:
         if held is not None:
             held.close()
     if as_json:
         document([one.model_dump(mode="json") for one in found])
         return
-    rows = [(str(one.id), one.action, f"{one.packets:,}", f"{one.bytes:,}", one.note) for one in found]
+    rows = [
+        (one.mitigation or str(one.id), one.action, f"{one.packets:,}", f"{one.bytes:,}", one.note)
+        for one in found
+    ]
     table(
         ("ID", "ACTION", "PACKETS", "BYTES", "NOTE"), rows, empty="no rules; rempart shield rules load FILE"
     )
@@ -52,7 +60,10 @@ def list_(session: Session, as_json: bool) -> None:
 @json_option
 @pass_session
 def load(session: Session, file: Path, as_json: bool) -> None:
-    """Make the rules in FILE the rules, all at one moment. Those that keep their id keep their counters."""
+    """Make the rules in FILE the rules, all at one moment. Those that keep their id keep their counters.
+
+    Rules that the defence loop has found stay, behind them.
+    """
     text = read_text(file, "FILE")
     given = read_rules(text, str(file))
     _replace(session, given, text)
@@ -70,7 +81,7 @@ def load(session: Session, file: Path, as_json: bool) -> None:
 @json_option
 @pass_session
 def clear(session: Session, as_json: bool) -> None:
-    """Remove all rules."""
+    """Remove all rules of the operator's. Those of the defence loop go with their mitigations."""
     before = len(kept_rules(session.configuration.paths))
     _replace(session, (), None)
     if as_json:
@@ -79,26 +90,37 @@ def clear(session: Session, as_json: bool) -> None:
         say(f"{counted(before, 'rule')} removed." if before else "There were no rules: unchanged.")
 
 
-def rule_views(held: Shield | None, kept: tuple[ShieldRule, ...]) -> list[RuleView]:
+def found_by_loop(session: Session) -> dict[str, str]:
+    """What stands by the word of the defence loop, by id, in words."""
+    account = read_account(session.configuration.paths, Layer.PACKET)
+    return {one.id: one.words for one in account.standing} if account is not None else {}
+
+
+def rule_views(held: Shield | None, kept: tuple[ShieldRule, ...], found: Mapping[str, str]) -> list[RuleView]:
     """The rules that are in the kernel, with what is known of them; those on disk where no shield is
-    loaded."""
-    words = {one.id: one for one in kept}
+    loaded. ``found``: the signatures of the defence loop's, by mitigation."""
+    words = {one.id: one.note for one in kept}
     if held is None:
         return [RuleView(id=one.id, action=one.action, note=one.note, packets=0, bytes=0) for one in kept]
     record = kernel_rules.active(held)
     actions = {int(one["id"]): int(one["action"]) for one in record["rule"][: int(record["count"])]}
     names = ("pass", "drop", "limit", "sample")
-    return [
-        RuleView(
-            id=id_,
-            action=names[actions[id_]],
-            note=words[id_].note if id_ in words else "",
-            packets=count.packets,
-            bytes=count.bytes,
+    views = []
+    for id_, count in kernel_rules.hits(held).items():
+        if id_ not in actions:
+            continue
+        by = identity(Layer.PACKET, mitigation_of(id_)) if is_derived(id_) else ""
+        views.append(
+            RuleView(
+                id=id_,
+                mitigation=by,
+                action=names[actions[id_]],
+                note=f"defence loop: {found.get(by, '')}".rstrip(": ") if by else words.get(id_, ""),
+                packets=count.packets,
+                bytes=count.bytes,
+            )
         )
-        for id_, count in kernel_rules.hits(held).items()
-        if id_ in actions
-    ]
+    return views
 
 
 def _replace(session: Session, given: tuple[ShieldRule, ...], text: str | None) -> None:
@@ -111,7 +133,7 @@ def _replace(session: Session, given: tuple[ShieldRule, ...], text: str | None) 
         )
     try:
         if held is not None:
-            kernel_rules.replace(held, given)
+            kernel_rules.replace(held, given, keep=is_derived)
         if text is None:
             forget_rules(paths)
         else:

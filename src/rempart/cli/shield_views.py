@@ -84,6 +84,8 @@ class RuleView(Value):
     """A rule that is in the kernel."""
 
     id: int
+    mitigation: str = ""
+    """Of the defence loop's rules, its mitigation; empty of the operator's."""
     action: str
     note: str
     packets: int

@@ -12,7 +12,7 @@ import click
 
 from rempart.cli.output import counted, document, json_option, note, say, table
 from rempart.cli.session import Session, pass_session
-from rempart.cli.shield_rules import rule_views
+from rempart.cli.shield_rules import found_by_loop, rule_views
 from rempart.cli.shield_views import ListingView, RuleView, ShieldView, TopView
 from rempart.engines.shield import rules as kernel_rules
 from rempart.engines.shield import tables
@@ -74,7 +74,7 @@ def top(session: Session, once: bool, interval: float, as_json: bool) -> None:
         while True:
             time.sleep(interval)
             now = _counted(held)
-            found = _top(session.configuration, held, before, now)
+            found = _top(session, held, before, now)
             if as_json:
                 document(found.model_dump(mode="json"))
                 return
@@ -198,11 +198,12 @@ def _rates(before: _Counted, now: _Counted) -> Iterable[ReasonCount]:
             )
 
 
-def _top(configuration: Configuration, held: Shield, before: _Counted, now: _Counted) -> TopView:
+def _top(session: Session, held: Shield, before: _Counted, now: _Counted) -> TopView:
+    configuration = session.configuration
     seconds = max(now[0] - before[0], 0.001)
     reasons = sorted(_rates(before, now), key=lambda one: (-one.packets_per_second, -one.packets))
     rules = []
-    for one in rule_views(held, kept_rules(configuration.paths)):
+    for one in rule_views(held, kept_rules(configuration.paths), found_by_loop(session)):
         earlier = before[2].get(one.id)
         met = one.packets - earlier.packets if earlier is not None else 0
         rules.append(one.model_copy(update={"packets_per_second": round(max(met, 0) / seconds, 1)}))
@@ -281,4 +282,10 @@ def _show_top(found: TopView) -> None:
 
 
 def _rule_row(one: RuleView) -> tuple[str, str, str, str, str]:
-    return str(one.id), one.action, f"{one.packets_per_second:,.0f}", f"{one.packets:,}", one.note
+    return (
+        one.mitigation or str(one.id),
+        one.action,
+        f"{one.packets_per_second:,.0f}",
+        f"{one.packets:,}",
+        one.note,
+    )

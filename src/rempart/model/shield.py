@@ -15,6 +15,8 @@ from pydantic import AfterValidator, Field, model_validator
 from rempart.model.base import Value
 
 RULES_MAX = 64
+DERIVED = 2**31
+"""Numbers of rules from here on are the defence loop's."""
 QNAME_LABELS_MAX = 8
 PAYLOAD_BYTES = 8
 _TCP, _UDP = 6, 17

@@ -22,6 +22,8 @@ METER_WINDOWS = 10
 """The program counts in windows of 100 ms."""
 _FNV_BASIS, _FNV_PRIME = 0x811C9DC5, 0x01000193
 _HASHED_NAME_BYTES = 64
+_QNAME_AT = 20
+"""Where ``qname_hash`` lies in a header vector."""
 _PORT_MAX, _LENGTH_MAX, _TTL_MAX = 65_535, 65_535, 255
 _WHEN = {
     When.NEVER: layout.When.NEVER,
@@ -107,6 +109,26 @@ def rule_set(rules: Sequence[ShieldRule], slots: Mapping[int, int], generation: 
     for index, one in enumerate(rules):
         record["rule"][index] = rule(one, slots[one.id])
     return record
+
+
+def extend(record: Record, rules: Sequence[Record], of: Record) -> None:
+    """Put compiled rules of another set, ``of``, behind those of ``record``, as far as they fit beside them.
+
+    Where the sets look at names of different lengths, those that look at names are left out.
+    """
+    here = {int(one["id"]) for one in record["rule"][: int(record["count"])]}
+    names = bool(int(record["needs"]) & Needs.QNAME)
+    other_names = names and int(record["qname_labels"]) != int(of["qname_labels"])
+    for one in rules:
+        looks_at_name = bool(one["word"]["mask"].tobytes()[_QNAME_AT : _QNAME_AT + 4].strip(b"\0"))
+        full = int(record["count"]) >= layout.RULES
+        if full or int(one["id"]) in here or (looks_at_name and other_names):
+            continue
+        if looks_at_name and not names:
+            record["qname_labels"], names = of["qname_labels"], True
+        record["rule"][int(record["count"])] = one
+        record["count"] += 1
+        record["needs"] |= of["needs"]
 
 
 def rule(given: ShieldRule, slot: int) -> Record:

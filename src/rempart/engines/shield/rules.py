@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,14 @@ _FIRST = bytes(4)
 _U32 = 2**32
 
 
-def replace(shield: Shield, rules: Sequence[ShieldRule]) -> int:
+def replace(
+    shield: Shield, rules: Sequence[ShieldRule], *, keep: Callable[[int], bool] = lambda _: False
+) -> int:
     """Make ``rules`` the set, all of them at one moment; its generation.
 
-    Rules that stay (by id) keep counter and bucket; those of new rules begin at zero. Raises InvalidInput and
-    then changes nothing.
+    Rules that stay (by id) keep counter and bucket; those of new rules begin at zero. ``keep``: of the rules
+    that are there, those that stay behind the new ones as they are, by id, as far as they fit. Raises
+    InvalidInput and then changes nothing.
     """
     with shield.lock():
         before = active(shield)
@@ -32,6 +35,8 @@ def replace(shield: Shield, rules: Sequence[ShieldRule]) -> int:
         wanted = compiler.assign_slots([one.id for one in rules], slots)
         generation = (int(before["generation"]) + 1) % _U32
         record = compiler.rule_set(rules, wanted, generation)
+        staying = [one for one in before["rule"][: int(before["count"])] if keep(int(one["id"]))]
+        compiler.extend(record, staying, before)
         for id_, slot in wanted.items():
             if id_ not in slots:
                 _begin(shield, slot)

@@ -57,6 +57,11 @@ def configure(shield: Shield, orders: ShieldOrders) -> None:
             wall=_wall(),
             flags=Flag(int(before["flags"])) & LISTS,
         )
+        if orders.capture is None and Flag(int(before["flags"])) & Flag.CAPTURING:
+            # It is its writer's to begin and to end (``node/shield/capturing.py``), whatever changes
+            # meanwhile.
+            record["flags"] |= int(Flag.CAPTURING)
+            record["capture_mask"] = before["capture_mask"]
         shield.maps["config"].update(_FIRST, record.tobytes())
 
 
@@ -95,6 +100,12 @@ def counters(shield: Shield) -> Mapping[Reason, Count]:
     rows = shield.maps["counters"].lookup_all_cpus(layout.COUNT)
     packets, octets = rows["packets"].sum(axis=1), rows["bytes"].sum(axis=1)
     return {one: Count(int(packets[one]), int(octets[one])) for one in Reason}
+
+
+def totals(shield: Shield) -> Any:
+    """The same as numbers: shape (reasons, 2), packets and bytes."""
+    rows = shield.maps["counters"].lookup_all_cpus(layout.COUNT)
+    return np.stack([rows["packets"].sum(axis=1), rows["bytes"].sum(axis=1)], axis=1).astype(np.int64)
 
 
 def lost(shield: Shield) -> tuple[int, int]:

@@ -6,7 +6,8 @@ last, so a beat in which nothing has changed writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from ipaddress import ip_network
@@ -16,12 +17,17 @@ from rempart.engines.shield import layout, lists, loader, ring, rules, tables
 from rempart.engines.shield.entries import Batch
 from rempart.engines.shield.layout import Meter, Reason, Verdict
 from rempart.engines.shield.libbpf import Mode
+from rempart.engines.shield.ring import Samples
+from rempart.model.attacks import Measure, Records
 from rempart.model.configuration import Configuration
-from rempart.model.errors import EnvironmentLacks, RempartError
+from rempart.model.errors import EnvironmentLacks, InvalidInput, RempartError
+from rempart.model.shield import ShieldOrders, ShieldRule, When
 from rempart.node.shield import choosing
 from rempart.node.shield.capturing import end_forgotten
 from rempart.node.shield.orders import orders
 from rempart.node.shield.rule_files import kept_rules
+from rempart.node.shield.rule_sets import derived, is_derived, mitigation_of, together
+from rempart.node.shield.sampled import Rates, packet_records
 from rempart.node.shield.sampling import Seen
 from rempart.node.shield.state import ListSizes
 from rempart.node.shield.surroundings import Surroundings
@@ -69,6 +75,10 @@ class Kernel:
         self._sizes = ListSizes()
         self._window_scale = window_scale()
         self._told: dict[str, Any] = {}
+        self._place: tuple[Surroundings, tuple[str, ...]] = (Surroundings(), ())
+        self._wish: tuple[Measure, int | None] = (Measure(0), None)
+        self._of_loop: tuple[ShieldRule, ...] = ()
+        self._rates = Rates(0, configuration.shield.sample_dropped)
         self.timestamps = False
         """The kernel takes options out of timestamps that are ours (``sysctls.py``)."""
 
@@ -89,10 +99,9 @@ class Kernel:
         Raises EngineRefused, Conflict (another process holds the lock).
         """
         section = self._configuration.shield
+        self._place = (found, interfaces)
         own = choosing.own_addresses(found)[: choosing.OWN_ADDRESSES_MAX]
-        wanted = orders(
-            section, found, interfaces, window_scale=self._window_scale, timestamps=self.timestamps
-        )
+        wanted = self._orders()
         # The settings come last: until then a program that is new passes everything.
         steps = (
             ("own", own, lambda: tables.own(self._shield, own)),
@@ -105,6 +114,60 @@ class Kernel:
             if self._told.get(name) != value:
                 write()
                 self._told[name] = value
+
+    def follow(self, measures: Measure, sample_passed: int | None) -> None:
+        """What the defence loop wishes from now on, beside the operator's section. Raises as ``tell``
+        does."""
+        self._wish = (measures, sample_passed)
+        wanted = self._orders()
+        if self._told.get("orders") not in (None, wanted):
+            before = self._rates
+            tables.configure(self._shield, wanted)
+            self._told["orders"] = wanted
+            if wanted.sample_passed != before.passed:
+                now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+                self._rates = Rates(wanted.sample_passed, wanted.sample_dropped, now, before.passed)
+
+    def _orders(self) -> ShieldOrders:
+        found, interfaces = self._place
+        measures, sample_passed = self._wish
+        return orders(
+            self._configuration.shield,
+            found,
+            interfaces,
+            window_scale=self._window_scale,
+            timestamps=self.timestamps,
+            measures=measures,
+            sample_passed=sample_passed,
+        )
+
+    def enforce(self, rules_: Sequence[ShieldRule]) -> None:
+        """Have these rules of the defence loop, numbered by their mitigations, behind the operator's.
+
+        Raises EngineRefused, Conflict.
+        """
+        self._of_loop = tuple(map(derived, rules_))
+        try:
+            given = kept_rules(self._configuration.paths)
+        except InvalidInput:
+            # Their file is spoilt, which is said elsewhere: what the program has of them stays.
+            rules.replace(self._shield, self._of_loop, keep=lambda number: not is_derived(number))
+        else:
+            rules.replace(self._shield, together(given, self._of_loop))
+
+    def derived(self) -> frozenset[int]:
+        """The mitigations whose rules are in the program."""
+        record = rules.active(self._shield)
+        numbers = (int(one["id"]) for one in record["rule"][: int(record["count"])])
+        return frozenset(mitigation_of(one) for one in numbers if is_derived(one))
+
+    def hits(self) -> Mapping[int, int]:
+        """Packets that the rules of the defence loop have met, by mitigation."""
+        return {
+            mitigation_of(number): count.packets
+            for number, count in rules.hits(self._shield).items()
+            if is_derived(number)
+        }
 
     def _services(self) -> tuple[Any, Any]:
         wanted = choosing.services(self._configuration)
@@ -154,31 +217,41 @@ class Kernel:
     def readings(self) -> Readings:
         counts = tables.counters(self._shield)
         lost_samples, lost_captures = tables.lost(self._shield)
-        section = self._configuration.shield
+        when = self._orders().dns_challenge
         challenge = tables.meter(self._shield, Meter.DNS).active
         return Readings(
             counts={one.name: (counts[one].packets, counts[one].bytes) for one in Reason},
             lost_samples=lost_samples,
             lost_captures=lost_captures,
             syn_cookies=self.cookies_are_made(),
-            dns_challenge=section.dns_challenge == "always"
-            or (section.dns_challenge == "above" and challenge),
+            dns_challenge=when is When.ALWAYS or (when is When.ABOVE and challenge),
         )
 
     def cookies_are_made(self) -> bool:
         """As docs/shield.md, step 8, has it."""
-        section = self._configuration.shield
+        told = self._orders()
         return any(
-            when == "always" or (when == "above" and tables.meter(self._shield, meter).active)
-            for when, meter in ((section.syn_cookies, Meter.SYN), (section.dns_challenge, Meter.DNS))
+            when is When.ALWAYS or (when is When.ABOVE and tables.meter(self._shield, meter).active)
+            for when, meter in ((told.syn_cookies, Meter.SYN), (told.dns_challenge, Meter.DNS))
         )
 
-    def samples(self) -> tuple[Seen, ...]:
-        """Those that have come since the last call, of packets that were dropped or answered."""
+    def totals(self) -> Any:
+        """Packets and bytes by reason, as numbers (``tables.totals``)."""
+        return tables.totals(self._shield)
+
+    def take(self) -> Samples | None:
+        """The samples that have come since the last call; None where none has."""
+        raw = self._ring.read(SAMPLES_MAX)
+        return ring.samples(raw) if raw else None
+
+    def records(self, found: Samples, *, cookies: bool, most: int) -> Records:
+        """Samples as the defence loop looks at them. ``cookies``: they were made all the while."""
+        return packet_records(found, self._rates, cookies=cookies, most=most)
+
+    def dropped(self, found: Samples) -> tuple[Seen, ...]:
+        """Of samples, those of packets that were dropped or answered, for whoever asks from where they
+        came."""
         section = self._configuration.shield
-        found = ring.samples(self._ring.read(SAMPLES_MAX))
-        if not len(found):
-            return ()
         rows = found.rows[found.rows["verdict"] != Verdict.PASS]
         return tuple(
             Seen(
@@ -204,7 +277,7 @@ class Kernel:
         # The set in the kernel is a map of its own that only its number leads to, and opening a map by number
         # needs CAP_SYS_ADMIN.
         try:
-            return len(kept_rules(self._configuration.paths))
+            return len(together(kept_rules(self._configuration.paths), self._of_loop))
         except RempartError:
             return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rempart.model.attacks import Measure
 from rempart.model.shield import ClassLimits, Limit, ShieldOrders, Thresholds, When
 from rempart.model.shield_settings import ShieldSection
 from rempart.node.shield.surroundings import Surroundings
@@ -10,6 +11,7 @@ IPV4_AND_TCP, IPV6_AND_TCP = 40, 60
 """Bytes of headers without options: what of an MTU is no segment."""
 MSS4_MIN, MSS6_MIN = 536, 1220
 MTU_USUAL = 1500
+_NONE = Measure(0)
 
 
 def orders(
@@ -19,8 +21,14 @@ def orders(
     *,
     window_scale: int,
     timestamps: bool,
+    measures: Measure = _NONE,
+    sample_passed: int | None = None,
 ) -> ShieldOrders:
-    """``interfaces``: those that are guarded. ``timestamps``: the kernel takes options out of ours."""
+    """``interfaces``: those that are guarded. ``timestamps``: the kernel takes options out of ours.
+
+    ``measures``: what the defence loop demands; what the operator has said shall never be is not.
+    ``sample_passed``: the loop's, which follows the load; None: the operator's.
+    """
     guarded = [one.mtu for one in found.interfaces if one.name in interfaces]
     # One program serves all of them, so the smallest decides; beyond the usual MTU nothing is won on the
     # Internet.
@@ -35,9 +43,9 @@ def orders(
         drop_martians=section.martians,
         only_served=section.only_served,
         pass_fragments=section.fragments == "pass",
-        syn_cookies=When(section.syn_cookies),
+        syn_cookies=_when(section.syn_cookies, Measure.SYN_COOKIES in measures),
         cookie_timestamps=timestamps,
-        dns_challenge=When(section.dns_challenge),
+        dns_challenge=_when(section.dns_challenge, Measure.DNS_CHALLENGE in measures),
         dns_slip=section.dns_slip,
         window_scale=window_scale,
         mss4=max(mtu - IPV4_AND_TCP, MSS4_MIN),
@@ -58,6 +66,10 @@ def orders(
             dns=limit(section.dns_per_prefix),
         ),
         proven_syn=limit(section.syn_per_proven),
-        sample_passed=section.sample_passed,
+        sample_passed=section.sample_passed if sample_passed is None else sample_passed,
         sample_dropped=section.sample_dropped,
     )
+
+
+def _when(given: str, demanded: bool) -> When:
+    return When.ALWAYS if demanded and given != "never" else When(given)

@@ -33,7 +33,7 @@ from pydantic import ValidationError
 
 from rempart.model.configuration import StatePaths
 from rempart.model.errors import InvalidInput
-from rempart.model.shield import RULES_MAX, ShieldRule
+from rempart.model.shield import DERIVED, RULES_MAX, ShieldRule
 from rempart.model.validation import in_words
 from rempart.node.shield.prefix_files import one_prefix
 
@@ -129,6 +129,10 @@ def _rule(given: Mapping[str, Any], number: int, source: str) -> ShieldRule:
             raise InvalidInput(
                 "hexadecimal digits are meant, two for each byte", field=place("payload")
             ) from None
+    if isinstance(values.get("id"), int) and values["id"] >= DERIVED:
+        raise InvalidInput(
+            f"numbers from {DERIVED} on are the defence loop's", field=place("id"), hint="take a smaller one"
+        )
     try:
         return ShieldRule.model_validate(values)
     except ValidationError as error:

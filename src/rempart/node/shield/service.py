@@ -2,8 +2,8 @@
 
 Where it stands: a process of its own under the supervisor, small, so that nothing delays it and a fault in it
 costs no visitor anything: what is attached goes on without it, and the next process takes it over. One loop,
-four times a second; everything else hangs on that beat. What to do about interfaces is decided in
-``guarding.py``.
+ten times a second; everything else hangs on that beat. What to do about interfaces is decided in
+``guarding.py``, what to do about floods in ``packet_loop.py``.
 
 SIGTERM ends it in order (``shield.at_stop`` says what becomes of the program), SIGUSR2 leaves everything to
 the next process.
@@ -30,6 +30,7 @@ from rempart.node.shield import choosing, guarding
 from rempart.node.shield.by_hand import Lists
 from rempart.node.shield.kernel import Kernel, Readings, program_bytes
 from rempart.node.shield.network import KernelNetwork
+from rempart.node.shield.packet_loop import PacketLoop
 from rempart.node.shield.preflight import CAPABILITIES
 from rempart.node.shield.sampling import Sources
 from rempart.node.shield.state import (
@@ -44,7 +45,9 @@ from rempart.node.shield.state import (
 from rempart.node.shield.surroundings import Surroundings
 from rempart.node.shield.sysctls import Sysctls
 
-BEAT_SECONDS = 0.25
+BEAT_SECONDS = 0.1
+MEASURE_SECONDS = 0.25
+"""The kernel's settings follow the program's measures this often."""
 LOOK_SECONDS = 2.0
 """Interfaces, addresses and routes are looked at this often."""
 STATE_SECONDS = 1.0
@@ -106,9 +109,11 @@ def run(configuration: Configuration, prepared: Prepared) -> None:
         signal.signal(number, note)
     with KernelNetwork() as network:
         part = Part(configuration, prepared, network)
+        due = time.monotonic()
         while not received:
             part.beat()
-            time.sleep(BEAT_SECONDS)
+            due = max(due + BEAT_SECONDS, time.monotonic())
+            time.sleep(max(0.0, due - time.monotonic()))
         part.end(hand_over=received[0] == signal.SIGUSR2)
 
 
@@ -136,6 +141,8 @@ class Part:
         self._look_due = float("-inf")
         self._state_due = float("-inf")
         self._sweep_due = float("-inf")
+        self._measure_due = float("-inf")
+        self._loop: PacketLoop | None = None
         self._sources = Sources()
         self._last: tuple[float, Readings] | None = None
 
@@ -162,8 +169,15 @@ class Part:
         if kernel is None:
             self._publish(now)
             return
-        self._sources.add(kernel.samples(), now)
-        self._measures(kernel)
+        found = kernel.take()
+        if self._loop is not None:
+            # First what is against the clock.
+            self._loop.tick(found, time.monotonic(), time.time())
+        if found is not None:
+            self._sources.add(kernel.dropped(found), now)
+        if now >= self._measure_due:
+            self._measure_due = now + MEASURE_SECONDS
+            self._measures(kernel)
         if now >= self._look_due:
             self._look_due = now + LOOK_SECONDS
             self._look(kernel, now)
@@ -181,6 +195,7 @@ class Part:
             # First the lists: that they are empty is how it is seen that they were forgotten.
             self._notes = (*self._damage, *kernel.restore())
             kernel.tell(self._found, self._wanted())
+            self._loop = self._defend(kernel)
         except RempartError as error:
             self._failures += 1
             if self._failures > TRIES:
@@ -197,6 +212,18 @@ class Part:
         self._look_due = now
         loaded = self._loaded
         self._log.info("loaded", adopted=loaded.adopted, kept=len(loaded.kept), notes=list(loaded.notes))
+
+    def _defend(self, kernel: Kernel) -> PacketLoop | None:
+        """The defence loop; None, and nothing of it in the program, where there shall be none."""
+        if self._configuration.defence.enabled:
+            try:
+                return PacketLoop(self._configuration, kernel, time.monotonic(), time.time())
+            except OSError as error:
+                self._log.error("defence: off", reason=f"its journal cannot be used: {error}")
+                self._notes = (*self._notes, f"the defence loop's journal cannot be used: {error.strerror}")
+        if kernel.derived():
+            kernel.enforce(())
+        return None
 
     def _prepare_cookies(self, kernel: Kernel) -> None:
         if self._configuration.shield.syn_cookies == "never":
@@ -223,6 +250,8 @@ class Part:
         before = tuple(guard.name for guard in self._guards)
         wanted = choosing.guarded_on(before, self._wanted(), self._found)
         kernel.tell(self._found, wanted)
+        if self._loop is not None:
+            self._loop.gauge.interfaces(wanted)
         if {guard.name for guard in self._guards} != set(wanted):
             self._step(kernel, guarding.Wanted(wanted), now)
         if not wanted:
@@ -321,6 +350,8 @@ class Part:
         """The last words: detached, or left attached, and said which."""
         kernel, stays = self._kernel, hand_over or self._configuration.shield.at_stop == "stay"
         attached = [guard.name for guard in self._guards if guard.attached]
+        if self._loop is not None:
+            self._end_loop(self._loop, hand_over=hand_over, stays=stays)
         if stays:
             self._log.info("left attached", interfaces=attached, hand_over=hand_over)
             # The cookies' settings stay as well: nobody but us would change them when they are needed.
@@ -332,6 +363,16 @@ class Part:
         self._log.info("detached", interfaces=attached)
         with contextlib.suppress(OSError):
             write_state(self._path, off_state("stopped with rempart up", wanted=False))
+
+    def _end_loop(self, loop: PacketLoop, *, hand_over: bool, stays: bool) -> None:
+        """What the loop has found goes on with the next process, or ends with this one."""
+        with contextlib.suppress(RempartError, OSError):
+            if hand_over:
+                loop.hand_over(time.monotonic(), time.time())
+                return
+            loop.end(time.monotonic(), time.time())
+            if stays:
+                loop.clear()
 
 
 def _view(guard: guarding.Guard) -> InterfaceView:
