@@ -29,7 +29,7 @@ from rempart.node.requests.service import Part, stand_aside
 from tests.engines.haproxy.edge import Edge, Origin, eventually, new_edge, origin, site
 
 HOST = "shop.test"
-QUICK = Policy(known_seconds=2, quarantine=1, admitted_per_second=2_000, busy_seconds=600)
+QUICK = Policy(known_seconds=2, quarantine=1, admitted_per_second=2_000)
 TOOL = {"User-Agent": "tool/1", "Accept": "*/*"}
 BROWSERS = tuple(
     {
@@ -155,7 +155,8 @@ def standing(edge: Edge) -> tuple[Entry, ...]:
 def test_a_tool_that_nobody_has_heard_of_is_refused_and_people_are_not(
     edge: Edge, visitors: Visitors, playing: Playing
 ) -> None:
-    visitors.come("people", 40, 0.3, browser)
+    # Fewer than 150 a second: more would be news from the first moment on, and not be learnt from.
+    visitors.come("people", 40, 0.6, browser)
     eventually(lambda: playing.learned >= 500, 60)
     assert not standing(edge)
     visitors.come("attack", 12, 0.0, lambda _: TOOL)
