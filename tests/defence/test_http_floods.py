@@ -210,3 +210,23 @@ def test_a_large_site_that_is_new_to_us_refuses_nobody(capacity: float) -> None:
     assert stage.actions() <= {Action.QUEUE, Action.CHALLENGE}
     if capacity > 300:
         assert not stage.actions()
+
+
+def test_five_seconds_of_life_are_enough_to_challenge_the_tool_and_nobody_else() -> None:
+    """Too short to refuse anybody; long enough to tell who is new."""
+    stage = Stage()
+    play(stage, lambda s: traffic.good_requests(s.chance, 4), 5)
+    begin = stage.now
+    reached = play(stage, lambda s: flood(s, 40), 3, capacity=100)
+    first = stage.first_enforced()
+    assert first is not None
+    assert first - begin <= 1.0
+    assert stage.actions() == {Action.CHALLENGE}
+    assert good_hit(stage, Action.CHALLENGE) <= 0.01
+    assert reached < 200
+
+
+def test_without_a_second_of_life_nobody_is_refused() -> None:
+    stage = Stage()
+    play(stage, lambda s: flood(s, 40), 3, capacity=100)
+    assert stage.actions() <= {Action.CHALLENGE, Action.QUEUE}

@@ -1,4 +1,4 @@
-"""A supervisor over five small processes: ``python -m tests.node.supervise STATE VERSION [marked]``.
+"""A supervisor over six small processes: ``python -m tests.node.supervise STATE VERSION [marked]``.
 
 The parts stand for their engines only in that they live, ignore or take signals, and die; everything about
 supervising them is real.
@@ -44,6 +44,7 @@ def main(state: Path, version: str, marked: bool) -> None:
         "controller": part("controller"),
         "node": part("node"),
         "gate": part("gate"),
+        "defence": part("defence"),
         "haproxy": part("haproxy", paths.haproxy_config),
         "knot": part("knot", paths.knot_config),
     }

@@ -85,7 +85,7 @@ def boot_files(paths: StatePaths) -> None:
 
 def test_engines_wait_for_their_boot_files(begin: Begin, paths: StatePaths) -> None:
     begin()
-    eventually(lambda: [part.phase for part in read_parts(paths)] == ["running"] * 3 + ["idle"] * 2)
+    eventually(lambda: [part.phase for part in read_parts(paths)] == ["running"] * 4 + ["idle"] * 2)
     boot_files(paths)
     up(paths)
 
@@ -150,7 +150,12 @@ def test_services_of_another_version_are_replaced_and_engines_are_not(
     begin("2")
     eventually(lambda: all(part.version in ("2", "engine") and part.pid for part in read_parts(paths)))
     after = up(paths)
-    assert {name for name in NEEDED if after[name] != before[name]} == {"controller", "node", "gate"}
+    assert {name for name in NEEDED if after[name] != before[name]} == {
+        "controller",
+        "node",
+        "gate",
+        "defence",
+    }
     eventually(lambda: log(paths, "node").splitlines() == ["begun", "ended by SIGTERM", "begun"])
 
 

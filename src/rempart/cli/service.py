@@ -91,6 +91,21 @@ def gate(resolved: Path) -> None:
 
 @service.command()
 @_resolved
+def defence(resolved: Path) -> None:
+    """The defence loop of requests: what HAProxy says of them, what HAProxy is to do about them."""
+    configuration = _read(resolved).configuration
+    from rempart.node.requests.listening import raise_queue
+    from rempart.node.requests.service import run
+
+    if os.geteuid() == 0:
+        raise_queue()
+    users = configuration.users
+    _leave_root(users.node, groups=(users.haproxy,))
+    run(configuration)
+
+
+@service.command()
+@_resolved
 def shield(resolved: Path) -> None:
     """The packet shield: loads the program, keeps it attached and what it knows current."""
     configuration = _read(resolved).configuration

@@ -98,7 +98,7 @@ def part_commands(
 ) -> Mapping[str, PartCommand]:
     """How each part is started. ``file``: the complete configuration. ``shield``: whether it can run here."""
     from rempart.node.engines import engine_commands
-    from rempart.node.parts import CONTROLLER, GATE, NODE, SHIELD
+    from rempart.node.parts import CONTROLLER, DEFENCE, GATE, NODE, SHIELD
     from rempart.node.search_path import closed_folders
     from rempart.node.supervisor import PartCommand
     from rempart.node.versions import version_for
@@ -117,6 +117,7 @@ def part_commands(
             (*service, "gate", str(file)), ours, configuration.paths.gate_keys, search_path=folders
         ),
         NODE: PartCommand((*service, "node", str(file)), ours, search_path=folders),
+        DEFENCE: PartCommand((*service, "defence", str(file)), ours, search_path=folders),
         **engine_commands(configuration, is_root=is_root),
     }
 

@@ -235,13 +235,13 @@ class Defence:
             if now - one.retried < _RETRY or of_all:
                 continue
             one.retried = now
-            good, own = self._good(watch, one.service)
+            good, own, provisional = self._good(watch, one.service)
             if one.resumed and good.size * self.policy.bound_of(mitigation.key) < _EVIDENCE:
                 continue  # what it was tried against is forgotten, which says nothing against it
             trial = tried(
                 mitigation.signature, good, own, mitigation.key, self.policy, share_now=one.share, harmed=True
             )
-            action = permitted(self._known(watch, one.service, trial.action), kind)
+            action = permitted(self._known(watch, one.service, trial.action, provisional), kind)
             if action is None or action is Action.QUEUE:
                 told += self._ended([self.mitigations.fail(mitigation.id, "it would hit good traffic", now)])
             elif action is not mitigation.action:
@@ -264,16 +264,25 @@ class Defence:
         row = watch.row(key)
         return row < watch.alarms.on.size and bool(watch.alarms.on[row])
 
-    def _known(self, watch: Watch, key: int, action: Action | None) -> Action | None:
+    def _known(self, watch: Watch, key: int, action: Action | None, provisional: bool) -> Action | None:
         """Weakened to a challenge where too little was learnt to refuse anybody."""
         row = watch.row(key)
+        if action in (Action.DROP, Action.LIMIT) and provisional:
+            return Action.CHALLENGE
         if action not in (Action.DROP, Action.LIMIT) or row >= watch.baseline.known.size:
             return action
         return action if watch.baseline.known[row] >= self.policy.known_seconds else Action.CHALLENGE
 
-    def _good(self, watch: Watch, key: int) -> tuple[Records, Records]:
+    def _good(self, watch: Watch, key: int) -> tuple[Records, Records, bool]:
+        """Good records, those of its own, and whether they are only what came before the attack: on a cold
+        start nothing was calm for long, and to be asked for a proof refuses nobody."""
         good = watch.reservoir.records()
-        return good, own_records(good, watch.reservoir.keys(), key)
+        own = own_records(good, watch.reservoir.keys(), key)
+        if watch.layer is Layer.REQUEST and good.size < _OWN_LEAST:
+            before = watch.reservoir.spoilt(key)
+            if before.size >= _OWN_LEAST:
+                return before, before, True
+        return good, own, False
 
     def _ended(self, ended: list[Ended]) -> list[Instruction]:
         return [Withdraw(one.mitigation, one.why) for one in ended]
@@ -307,7 +316,7 @@ class Defence:
             return []
         kind = class_of(key) if watch.layer is Layer.PACKET else None
         site = key if watch.layer is Layer.REQUEST else None
-        good, own = self._good(watch, key)
+        good, own, provisional = self._good(watch, key)
         against = own if own.size >= _OWN_LEAST else good
         candidates = mined(watch.layer, site, kind, records, against, usual / rate, policy)
         words = self._harms(watch, key, seen) if harmed else ()
@@ -321,7 +330,7 @@ class Defence:
             )
             if passed is None:
                 continue
-            known = permitted(self._known(watch, key, passed.action), kind)
+            known = permitted(self._known(watch, key, passed.action, provisional), kind)
             if known is None or (known is Action.CHALLENGE and not harmed and kind is None):
                 continue
             if known is not passed.action:

@@ -18,6 +18,7 @@ from rempart.model.attacks import Records
 
 Keys = NDArray[np.int64]
 _BATCHES = 256
+_SPOILT = 2_048
 
 
 class Reservoir:
@@ -29,6 +30,7 @@ class Reservoir:
         self._keys: Keys = np.zeros(policy.reservoir, np.int64)
         self._clients: NDArray[np.uint64] = np.zeros(policy.reservoir, np.uint64)
         self._waiting: deque[tuple[float, Records, Keys, NDArray[np.uint64], NDArray[np.bool_]]] = deque()
+        self._spoilt: tuple[Records, Keys] = (np.zeros(0, dtype), np.zeros(0, np.int64))
         self._chance = np.random.default_rng(seed)
         self._credit = 0.0
         self.size = 0
@@ -70,7 +72,18 @@ class Reservoir:
         for index, (since, records, keys, clients, proven) in enumerate(self._waiting):
             kept = proven | ~np.isin(keys, suspects)
             if not kept.all():
+                before, whose = self._spoilt
+                self._spoilt = (
+                    np.concatenate([before, records[~kept]])[-_SPOILT:],
+                    np.concatenate([whose, keys[~kept]])[-_SPOILT:],
+                )
                 self._waiting[index] = (since, records[kept], keys[kept], clients[kept], proven[kept])
+
+    def spoilt(self, key: int) -> Records:
+        """The last that came before an attack on ``key`` began, too shortly before to be called good. What an
+        attack can be compared with where nothing better is known; no reason to refuse or to spare anybody."""
+        records, keys = self._spoilt
+        return np.asarray(records[keys == key])
 
     def _admit(self, records: Records, keys: Keys, clients: NDArray[np.uint64]) -> None:
         policy = self._policy

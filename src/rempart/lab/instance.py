@@ -28,7 +28,7 @@ from rempart.model.configuration import Configuration
 from rempart.model.errors import RempartError
 
 REMPART = (sys.executable, "-m", "rempart")
-PARTS = ("controller", "node", "gate", "haproxy", "knot")
+PARTS = ("controller", "node", "gate", "defence", "haproxy", "knot")
 
 
 class Ports(Value):

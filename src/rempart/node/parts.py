@@ -18,8 +18,8 @@ from rempart.model.configuration import StatePaths
 from rempart.node.processes import ProcessIdentity, identify, is_alive
 
 CONTROLLER, NODE, GATE, HAPROXY, KNOT = "controller", "node", "gate", "haproxy", "knot"
-SHIELD = "shield"
-NEEDED = (CONTROLLER, NODE, GATE, HAPROXY, KNOT)
+SHIELD, DEFENCE = "shield", "defence"
+NEEDED = (CONTROLLER, NODE, GATE, DEFENCE, HAPROXY, KNOT)
 """What runs always; the packet shield only where it can."""
 PARTS = (SHIELD, *NEEDED)
 """All parts, in the order in which they are started."""

@@ -28,6 +28,7 @@ from rempart.node.confinement import is_confined
 from rempart.node.logs import keep_bounded, last_lines
 from rempart.node.parts import (
     CONTROLLER,
+    DEFENCE,
     GATE,
     HAPROXY,
     KNOT,
@@ -55,6 +56,8 @@ RULES = (
     PartRule(HAPROXY, (StopStep(_usr1, HAPROXY_DRAIN_SECONDS), *_last_words), _last_words, False),
     PartRule(KNOT, (StopStep(_term, 10.0), StopStep(_kill, 2.0)), _last_words, False),
     PartRule(GATE, _last_words, _last_words, True),
+    # SIGUSR2: what stands at the edge stays for the next process.
+    PartRule(DEFENCE, _last_words, _last_words, True, (StopStep(_usr2, 5.0), StopStep(_kill, 2.0))),
     PartRule(NODE, _last_words, _last_words, True),
     PartRule(CONTROLLER, _last_words, _last_words, True),
     # What it guards is gone by now. SIGUSR2: the program goes on by itself until the next process takes it
@@ -370,6 +373,7 @@ def _users_of(paths: StatePaths, name: str) -> frozenset[int]:
         CONTROLLER: paths.controller,
         NODE: paths.node,
         GATE: paths.gate_socket.parent,
+        DEFENCE: paths.request_journal,
         HAPROXY: paths.haproxy_socket.parent,
         KNOT: paths.knot_db,
         SHIELD: paths.shield_state.parent,

@@ -122,7 +122,7 @@ def test_off_is_a_fault_where_it_is_wanted_and_said_everywhere() -> None:
     me = identify(os.getpid())
     parts = tuple(
         PartState(name=name, phase="running", process=me, since=datetime.now(UTC))
-        for name in ("controller", "node", "gate", "haproxy", "knot")
+        for name in ("controller", "node", "gate", "defence", "haproxy", "knot")
     )
     faulty = judged(parts, None, "", wanted, watched=True)
     assert "packet shield: no libbpf" in faulty.problems

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rempart.engines.haproxy import clearance
+from rempart.engines.haproxy import clearance, sight, verdicts
 from rempart.engines.haproxy.frontend import frontend, limits
 from rempart.engines.haproxy.names import CLIENTS_COUNTED_MAX, Places, backend_name
 from rempart.engines.haproxy.pages import PAGES
@@ -46,7 +46,7 @@ CIPHER_SUITES = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY
 
 LOG_FORMAT = (
     '{"id":"%ID","at":%Ts.%ms,"client":"%[src,ipmask(24,48)]","tls":"%sslv",'
-    '"method":"%HM","host":"%[capture.req.hdr(0),json(utf8s)]","status":%ST,"why":"%[var(txn.why)]",'
+    '"method":"%HM","host":"%[capture.req.hdr(0),json(utf8s)]","status":%ST,"why":"%[var(txn.why)]","mitigation":"%[var(txn.verdict),field(2,.)]",'
     '"end":"%tsc","backend":"%b","server":"%s","bytes":%B,"retries":"%rc",'
     '"ms":{"request":%TR,"queue":%Tw,"connect":%Tc,"response":%Tr,"total":%Ta},'
     '"queued":{"server":%sq,"backend":%bq}}'
@@ -73,6 +73,7 @@ def configuration(
         _defaults(places),
         frontend(edge, places, connections),
         _tables(pool),
+        verdicts.tables(),
         clearance.backend(places),
         _site_defaults(places),
         # A ca-file can only be named at run time when the start has loaded it.
@@ -133,7 +134,14 @@ def _global(edge: EdgeSection, places: Places, descriptors: int) -> str:
     lines += [
         socket,
         "    stats timeout 1m",
-        f"    log {places.log_socket} len 4096 format raw daemon",
+        # Only what Lua says goes here: the frontend has a logger of its own.
+        f"    log {places.requests_socket} len 1024 format raw daemon debug",
+        f"    lua-load-per-thread {places.sight}",
+        f"    tune.ssl.capture-buffer-size {sight.HELLO_BYTES}",
+        # Nobody is looked at, nothing stands, until the defence loop says so.
+        "    set-var proc.attend int(0)",
+        "    set-var proc.within int(0)",
+        "    set-var proc.until int(0)",
         # No maxconn here: HAProxy would refuse to start where the system allows fewer descriptors than
         # that needs. The frontend has it; servers and checks that come later are in this number.
         f"    fd-hard-limit {descriptors}",
@@ -155,7 +163,7 @@ def _defaults(places: Places) -> str:
     lines = [
         "defaults edge",
         "    mode http",
-        "    log global",
+        f"    log {places.log_socket} len 4096 format raw daemon",
         "    option dontlog-normal",
         "    option dontlognull",
         "    option disable-h2-upgrade",

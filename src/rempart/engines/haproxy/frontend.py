@@ -7,7 +7,7 @@ wants one) leaves at the first rules. docs/decisions/0009 counts what each rule 
 
 from __future__ import annotations
 
-from rempart.engines.haproxy import clearance
+from rempart.engines.haproxy import clearance, sight, verdicts
 from rempart.engines.haproxy.names import Places
 from rempart.engines.haproxy.replies import page_of
 from rempart.model.configuration import EdgeSection
@@ -59,6 +59,7 @@ def frontend(edge: EdgeSection, places: Places, connections: int) -> str:
         "    unique-id-header X-Request-ID",
         "    http-after-response set-header X-Request-ID %[unique-id] if { status ge 400 }",
         "",
+        *sight.lot(),
         *_taken_back(),
         *_known(places),
         *_which_site(places),
@@ -66,7 +67,11 @@ def frontend(edge: EdgeSection, places: Places, connections: int) -> str:
         "",
         *_redirect(edge, places),
         "",
+        *sight.look(),
+        *verdicts.found(places),
         *clearance.standing(places),
+        *sight.tell(),
+        *verdicts.refusals(places),
         *limits(places, clearance.CHALLENGED),
         *clearance.challenge(places),
         "",
@@ -120,8 +125,8 @@ def _known(places: Places) -> tuple[str, ...]:
     return (
         "    # When the entry is that of the connection's last request, so is the name (an entry names its",
         "    # host), and all that follows is known.",
-        f"    http-request allow if {{ {entry},strcmp(sess.site) eq 0 }}",
-        *clearance.known(f"{{ {entry},strcmp(sess.guarded) eq 0 }}"),
+        f"    http-request allow if !{sight.LOOKED_AT} {{ {entry},strcmp(sess.site) eq 0 }}",
+        *clearance.known(f"!{sight.LOOKED_AT} {{ {entry},strcmp(sess.guarded) eq 0 }}"),
     )
 
 

@@ -42,6 +42,12 @@ class Places(Value):
     runtime_socket: str
     master_socket: str
     log_socket: str
+    sight: str
+    """Lua: tells the defence loop of a request."""
+    verdicts: str
+    """Map: regular expression over a request's text -> what is done with it. Empty at each start."""
+    requests_socket: str
+    """Where requests are told of, as datagrams."""
 
     @classmethod
     def of(cls, paths: StatePaths) -> Places:
@@ -67,6 +73,9 @@ class Places(Value):
             runtime_socket=str(paths.haproxy_socket),
             master_socket=str(paths.haproxy_master_socket),
             log_socket=str(paths.run / "node" / "haproxy-log.sock"),
+            sight=str(boot / "sight.lua"),
+            verdicts=str(boot / "verdicts.map"),
+            requests_socket=str(paths.run / "node" / "requests.sock"),
         )
 
 

@@ -90,9 +90,14 @@ def format_route(host: str, route: Route) -> str:
             str(limits.requests_per_client or UNLIMITED),
             str(limits.requests_per_site or UNLIMITED),
             str(limits.connections_per_client or UNLIMITED),
-            hashlib.sha256(host.encode()).hexdigest()[:12],
+            host_digest(host),
         )
     )
+
+
+def host_digest(host: str) -> str:
+    """What an entry names its host by."""
+    return hashlib.sha256(host.encode()).hexdigest()[:12]
 
 
 def parse_route(value: str, exempt: frozenset[str] = frozenset()) -> Route:

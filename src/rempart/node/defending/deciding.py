@@ -261,13 +261,15 @@ class Deciding:
         standing = self.defence.mitigations.standing.get(one.id)
         before = self._entries.get(one.id)
         service = standing.service if standing is not None else before.service if before is not None else 0
+        words = self._naming.words(one.signature)
         return Entry(
             id=identity(self.layer, one.id),
             layer=self.layer,
             subject=self._naming.subject(one.key),
-            cause=one.cause,
+            # The loop's own words for the signature are numbers.
+            cause=f"{one.cause.partition('; ')[0]}; {words}"[:200],
             signature=one.signature,
-            words=self._naming.words(one.signature),
+            words=words,
             action=one.action,
             per_second=one.per_second,
             evidence=one.evidence,

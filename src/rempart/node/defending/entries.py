@@ -15,7 +15,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from rempart.model.attacks import Action, Evidence, Layer, Mode, Signature, State
+from rempart.model.attacks import Action, Evidence, Layer, Mode, Signature, State, Term
 from rempart.model.base import Value
 from rempart.model.errors import InvalidInput
 
@@ -113,12 +113,7 @@ def read_identity(text: str) -> tuple[Layer, int]:
 
 def for_history(entry: Entry) -> Entry:
     """The same without anybody's address."""
-    terms = tuple(
-        one.model_copy(update={"text": short_network(one.text)})
-        if one.field in ("source", "destination") and one.text
-        else one
-        for one in entry.signature.terms
-    )
+    terms = tuple(_short(one) for one in entry.signature.terms)
     return entry.model_copy(
         update={
             "signature": entry.signature.model_copy(update={"terms": terms}),
@@ -127,6 +122,16 @@ def for_history(entry: Entry) -> Entry:
             "why": without_addresses(entry.why),
         }
     )
+
+
+def _short(term: Term) -> Term:
+    if term.field not in ("source", "destination"):
+        return term
+    if term.text:
+        return term.model_copy(update={"text": short_network(term.text)})
+    # A request's source is a number: an IPv4 address, or the first half of an IPv6 address.
+    number = term.first >> 8 << 8 if term.first < 2**32 else term.first >> 16 << 16
+    return term.model_copy(update={"first": number, "last": number})
 
 
 def attack_for_history(attack: AttackEntry) -> AttackEntry:

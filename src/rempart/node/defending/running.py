@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from rempart.model.attacks import Layer
 from rempart.model.configuration import StatePaths
-from rempart.node.parts import SHIELD, read_part
+from rempart.node.parts import DEFENCE, SHIELD, read_part
 
-PART_OF: Mapping[Layer, str] = {Layer.PACKET: SHIELD}
+PART_OF: Mapping[Layer, str] = {Layer.PACKET: SHIELD, Layer.REQUEST: DEFENCE}
 """The part in which each layer's loop runs; a layer without one has no loop yet."""
 _WORDS: Mapping[Layer, str] = {Layer.PACKET: "the packet shield", Layer.REQUEST: "the loop of requests"}
 
