@@ -217,16 +217,17 @@ def test_a_split_view_is_found_by_the_witness(place: Place, tmp_path: Path) -> N
             with pytest.raises(Conflict, match="not begin with what was cosigned"):
                 forked.append(step(5))
             assert forked.size == 5
+            key_of_log = forked.key
         kept = keeper.last(ORIGIN)
         assert kept is not None
-        assert opened(kept, forked.key).checkpoint.size == 4
+        assert opened(kept, key_of_log).checkpoint.size == 4
         # Both notes are signed by the log, and do not fit: that is the proof.
         evidence = next((tmp_path / "w" / "evidence").iterdir()).read_bytes()
         assert kept in evidence
         with other.open() as writer:
             assert writer.signed.note.encode() in evidence
             writer.publish(writer.signed.note)
-        trust = Trust(forked.key, (keeper.key,))
+        trust = Trust(key_of_log, (keeper.key,))
         assert check(FolderSource(place.public), trust, whole=True).sound
         found = check(FolderSource(other.public), trust, whole=True)
         assert "missing: witness.example/w" in found.faults[0].what

@@ -59,7 +59,7 @@ def test_every_octet_of_every_file_of_a_small_log(tmp_path: Path) -> None:
             path.write_bytes(content[:at] + bytes([content[at] ^ (1 << at % 8)]) + content[at + 1 :])
             found = checked(tmp_path)
             assert not found.sound, (path, at)
-            assert any(fault.path in str(path) for fault in found.faults), (path, at)
+            assert any(path.name in str(fault) for fault in found.faults), (path, at)
             if not leftover:
                 with pytest.raises(independent.WrongError):
                     independently(tmp_path)
@@ -109,16 +109,22 @@ def test_a_file_that_is_gone(large: Path, tmp_path: Path, path: str) -> None:
         return
     (root / path).unlink()
     found = checked(root)
-    assert [fault.path for fault in found.faults][0] == path
+    assert found.faults[0].path == path
     with pytest.raises(independent.WrongError):
         independently(root)
 
 
 @pytest.mark.parametrize(
     ("path", "what"),
-    [("index.html", "no file of a log"), ("tile/0/003", "beyond the end"), ("tile/0/002.p/3", "beyond the end"),
-     ("tile/0/000.p/7", "not the beginning"), ("tile/9/000", "beyond the end"), ("tile/0/1", "no file of a log")],
-)  # fmt: skip
+    [
+        ("index.html", "no file of a log"),
+        ("tile/0/003", "beyond the end"),
+        ("tile/0/002.p/3", "beyond the end"),
+        ("tile/0/000.p/7", "not the beginning"),
+        ("tile/9/000", "beyond the end"),
+        ("tile/0/1", "no file of a log"),
+    ],
+)
 def test_a_file_that_does_not_belong(large: Path, tmp_path: Path, path: str, what: str) -> None:
     root = tmp_path / "copy"
     shutil.copytree(large, root)
