@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -16,9 +18,12 @@ import pytest
 
 from rempart.controller.transparency.public_log import PublicLog
 from rempart.controller.transparency.serving import log_application
+from rempart.governance.log.note import KeyKind, SigningKey
 from rempart.governance.log.step import Step
 from rempart.lab.processes import free_port
+from rempart.node.state_folders import Owners, prepare, prepare_keys
 from tests.cli.conftest import CommandLine
+from tests.cli.test_running import MAIN
 from tests.controller.transparency.conftest import served
 from tests.governance.log import independent
 
@@ -129,7 +134,49 @@ def test_a_witness_in_a_process_of_its_own(filled: CommandLine, witness: tuple[s
     assert "missing: example.com/foo" in filled("log", "verify", "--witness", other, status=1).err
 
 
+def test_a_witness_that_is_away_is_named_and_the_result_stays_one_document(rempart: CommandLine) -> None:
+    key = str(SigningKey("witness.example/two", KeyKind.COSIGNATURE, bytes(32)).verifier)
+    with rempart.file.open("a") as file:
+        file.write(f'[[log.witnesses]]\nurl = "http://127.0.0.1:{free_port()}"\nkey = "{key}"\n')
+    state = rempart("log", "keys", "--json").json()
+    assert "does not answer" in state["witnesses"][0]["problem"]
+    assert "does not answer" in rempart("log", "keys").out
+
+
 def test_more_witnesses_required_than_there_are(rempart: CommandLine) -> None:
     with rempart.file.open("a") as file:
         file.write("[log]\nwitnesses_required = 1\n")
     assert "witnesses_required" in rempart("log", "keys", status=2).err
+
+
+def test_a_running_controller_serves_its_log(rempart: CommandLine) -> None:
+    port = free_port()
+    with rempart.file.open("a") as file:
+        file.write(f'[log]\norigin = "log.example.org"\nport = {port}\n')
+    configuration = rempart.configuration
+    is_root = os.geteuid() == 0
+    prepare(configuration, is_root=is_root)
+    prepare_keys(configuration.paths, Owners.of(configuration, is_root=is_root))
+    with (rempart.folder / "controller.log").open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-c", MAIN, configuration.model_dump_json()], stdout=output, stderr=output
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"{url}/checkpoint").status_code == 200:
+                    break
+            assert process.poll() is None, (rempart.folder / "controller.log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        state = rempart("log", "keys", "--json").json()
+        assert (state["origin"], state["published"]) == ("log.example.org", 0)
+        assert (
+            "log.example.org is sound: 0 entries" in rempart("log", "verify", url, "--key", state["key"]).out
+        )
+        assert "is sound" in rempart("log", "verify").out
+    finally:
+        process.terminate()
+        process.wait(30)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI, Response
+from fastapi.responses import StreamingResponse
 
 from rempart.controller.transparency import public_log
 from rempart.controller.transparency.checking import Trust, check
@@ -16,6 +20,7 @@ from rempart.controller.transparency.public_log import PublicLog
 from rempart.controller.transparency.sources import FolderSource, HttpSource
 from rempart.controller.transparency.witness_service import WitnessKeeper, witness_application
 from rempart.governance.log.checkpoint import opened
+from rempart.governance.log.note import KeyKind, SigningKey
 from rempart.governance.log.proof import proven
 from rempart.lab.processes import free_port
 from rempart.model.errors import Conflict, EnvironmentLacks, NotFound
@@ -236,10 +241,10 @@ def test_a_split_view_is_found_by_the_witness(place: Place, tmp_path: Path) -> N
 def test_a_witness_remembers_through_a_crash(place: Place, tmp_path: Path) -> None:
     with witness(tmp_path / "w", place) as (url, key, keeper), log_at(place, (url, key)) as log:
         log.append(step(0))
-        before = keeper.last(ORIGIN)
+        before, watched = keeper.last(ORIGIN), log.key
         with pytest.raises(Conflict):
             WitnessKeeper(tmp_path / "w", None)
-    again = WitnessKeeper(tmp_path / "w", None, [log.key])
+    again = WitnessKeeper(tmp_path / "w", None, [watched])
     try:
         assert again.last(ORIGIN) == before
         assert (tmp_path / "w" / "witness.key").stat().st_mode & 0o777 == 0o600
@@ -270,8 +275,6 @@ def test_what_a_witness_answers_over_http(place: Place, tmp_path: Path) -> None:
 
 
 def test_whatever_a_witness_answers_nothing_breaks(place: Place) -> None:
-    from fastapi import FastAPI, Response
-
     answers = iter(
         [(200, b"\xff", "text/plain"), (200, b"", "text/plain"), (200, b"x" * 100_000, "text/plain"),
          (409, b"-1", "text/x.tlog.size"), (409, b"0\n", "text/x.tlog.size"), (500, b"", "text/plain"),
@@ -284,9 +287,6 @@ def test_whatever_a_witness_answers_nothing_breaks(place: Place) -> None:
         status, content, kind = next(answers)
         return Response(content, status_code=status, media_type=kind)
 
-    key = "witness.example/two+"
-    from rempart.governance.log.note import KeyKind, SigningKey
-
     key = str(SigningKey("witness.example/two", KeyKind.COSIGNATURE, bytes(32)).verifier)
     with served(app) as url, log_at(place, (url, key)) as log:
         log.append(step(0))
@@ -295,6 +295,29 @@ def test_whatever_a_witness_answers_nothing_breaks(place: Place) -> None:
             log._rest.clear()
             assert not log.ask_witnesses()
         assert (log.size, log.state().published) == (1, 1)
+
+
+def test_a_witness_that_drips_its_answer_does_not_hold_up_the_log(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(public_log, "WITNESS_SECONDS", 0.5)
+    app, ending = FastAPI(), threading.Event()
+
+    @app.post("/add-checkpoint")
+    async def add() -> StreamingResponse:
+        async def drops() -> AsyncIterator[bytes]:
+            while not ending.is_set():
+                yield b"x"
+                await asyncio.sleep(0.1)
+
+        return StreamingResponse(drops())
+
+    key = str(SigningKey("witness.example/two", KeyKind.COSIGNATURE, bytes(32)).verifier)
+    with served(app) as url, log_at(place, (url, key)) as log:
+        log.append(step(0))
+        assert "has not answered" in str(log.state().witnesses[0].problem)
+        assert log.state().published == 1
+        ending.set()
 
 
 # --- serving -----------------------------------------------------------------------------------------

@@ -169,7 +169,8 @@ def test_killed_while_it_recovers_it_recovers_again(memory: Path) -> None:
         # Signed, but not published, as after a crash; and rubbish of one that was never signed.
         log.append(steps(3, 255))
         log._public.write(Tile(0, 1, 100).path, bytes(3200))
-        log._public.write("tile/entries/.001.new", b"x")
+        log._public.settle()
+        (place.public / "tile/entries/.001.new").write_bytes(b"x")
     for number in range(1, 1000):
         root = memory / "run"
         shutil.rmtree(root, ignore_errors=True)
