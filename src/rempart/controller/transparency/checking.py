@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import tee
 from pathlib import Path
 
 from rempart.controller.transparency.folder import Folder
@@ -147,10 +148,9 @@ class _Through:
         self._incoming = incoming
 
     def fetch(self, tiles: Iterable[Tile]) -> Iterator[bytes | None]:
-        wanted: Sequence[Tile] = list(tiles)
-        here = [tile.width == WIDTH and (self._own.root / tile.path).is_file() for tile in wanted]
-        coming = self._source.fetch(tile for tile, there in zip(wanted, here, strict=True) if not there)
-        for tile, there in zip(wanted, here, strict=True):
+        asked, answered = tee((tile, self._has(tile)) for tile in tiles)
+        coming = self._source.fetch(tile for tile, there in asked if not there)
+        for tile, there in answered:
             if there:
                 yield with_fallback(lambda one: self._own.read(one.path, one.bytes_max), tile)
                 continue
@@ -158,3 +158,6 @@ class _Through:
             if content is not None:
                 self._incoming.write(tile.path, content)
             yield content
+
+    def _has(self, tile: Tile) -> bool:
+        return tile.width == WIDTH and (self._own.root / tile.path).is_file()
