@@ -1,0 +1,1 @@
+"""The process that binds the power over who is protected: cases, remedies, quorum, the public log. Pure."""
