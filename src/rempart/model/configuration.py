@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from rempart.model.base import Value
+from rempart.model.log_settings import LogSection
 from rempart.model.shield_settings import ShieldSection
 
 UNIX_SOCKET_PATH_MAX = 107
@@ -142,6 +143,7 @@ class Configuration(Value):
     origins: OriginsSection = OriginsSection()
     safety: SafetySection = SafetySection()
     audit: AuditSection = AuditSection()
+    log: LogSection = LogSection()
     users: UsersSection = UsersSection()
 
     @property
@@ -167,6 +169,7 @@ class StatePaths(Value):
     folder                  holds                               owner (mode)
     ======================  ==================================  ====================
     ``controller/``         store, keys, local CA               controller (700)
+    ``public-log/``         the public log's files              controller (755)
     ``node/``               last good items                     node (700)
     ``gate/``               keys of the gate                    node:gate (750)
     ``haproxy/``            boot configuration, maps, keys      node:haproxy (750)
@@ -193,6 +196,16 @@ class StatePaths(Value):
     def root_certificate(self) -> Path:
         """The readable copy of the local CA's certificate (PEM)."""
         return self.root / "local-ca.pem"
+
+    @property
+    def public_log(self) -> Path:
+        """The public log as it is served: static files, for everybody to read and copy."""
+        return self.root / "public-log"
+
+    @property
+    def log_keeping(self) -> Path:
+        """What the public log's writer needs beside it: its key, its last signed checkpoint, an index."""
+        return self.controller / "public-log"
 
     @property
     def node(self) -> Path:

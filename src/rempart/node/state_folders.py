@@ -82,6 +82,7 @@ def folders(paths: StatePaths, owners: Owners) -> tuple[Folder, ...]:
     return (
         Folder(paths.root, *root, 0o755),
         Folder(paths.controller, *owners.controller, 0o700),
+        Folder(paths.public_log, *owners.controller, 0o755),
         Folder(paths.node, *owners.node, 0o700),
         Folder(paths.gate, node_user, owners.gate[1], 0o2750),
         Folder(paths.haproxy, node_user, owners.haproxy[1], shared),
@@ -126,6 +127,7 @@ def prepare(configuration: Configuration, *, is_root: bool) -> Owners:
         if is_root:
             # The operator's offline commands run as root and may have made files in here.
             hand_over(paths.controller, owners.controller)
+            hand_over(paths.public_log, owners.controller)
             # Older versions started the engines as root.
             hand_over(paths.knot_db, owners.knot)
             share(paths.haproxy, owners.node[0], owners.haproxy[1])

@@ -1,0 +1,321 @@
+"""The public log as the rest of the controller uses it.
+
+**The contract: a step that is not in the log has no effect.** Whoever acts for a case
+
+1. makes the step, with its id and its time, and stores it as intended, in its own transaction;
+2. calls `PublicLog.append`. When that returns, the step is in the log: on the disk, signed, cosigned by as
+   many witnesses as are required, and published;
+3. stores what it returned, and only then lets the step take effect.
+
+After a crash, or an error, at any point the caller does 2 and 3 again with the very same step: ids occur once
+in a log, so a step that is in it already is found and not appended again. A step whose append was tried must
+never be changed or dropped, because it may be in the log; another content under the same id is a Conflict.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import structlog
+
+from rempart.controller.transparency.step_index import StepIndex
+from rempart.controller.transparency.witnesses import Answer, Witness, ask_all, witness_of
+from rempart.controller.transparency.writer import LogWriter
+from rempart.governance.log.checkpoint import Signed, opened
+from rempart.governance.log.note import Note, VerifierKey
+from rempart.governance.log.proof import Proof
+from rempart.governance.log.step import Step, parse_step
+from rempart.governance.log.tiles import WIDTH
+from rempart.governance.log.tree import consistency_path, inclusion_path
+from rempart.model.base import Value
+from rempart.model.errors import Conflict, EnvironmentLacks, NotFound
+from rempart.model.log_settings import LogSection
+
+WITNESS_SECONDS = 5.0
+"""How long witnesses are waited for in an append."""
+REST_S = 60.0
+"""A witness that did not answer is not asked again so soon, unless its cosignature is required."""
+INDEX = "steps.sqlite"
+
+_log = structlog.get_logger("public-log")
+
+
+class Appended(Value):
+    """Where a step is in the log."""
+
+    index: int
+    checkpoint: str
+    """A signed note under which the step is in the log; with cosignatures where there are witnesses."""
+
+
+class WitnessState(Value):
+    """What the log knows of one of its witnesses."""
+
+    name: str
+    url: str
+    key: str
+    size: int | None = None
+    """The size it has cosigned last."""
+    problem: str | None = None
+
+
+class LogState(Value):
+    """How the log is."""
+
+    origin: str
+    key: str
+    size: int
+    published: int | None
+    """The size that everybody sees."""
+    checkpoint: str | None
+    folder: str
+    witnesses: tuple[WitnessState, ...]
+    required: int
+
+
+class PublicLog:
+    """The log of this instance. Safe to use from any thread; opened at its first use."""
+
+    def __init__(
+        self, public: Path, keeping: Path, settings: LogSection, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._public = public
+        self._keeping = keeping
+        self._settings = settings
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._stack = ExitStack()
+        self._writer: LogWriter | None = None
+        self._index: StepIndex
+        self._witnesses: tuple[Witness, ...] = ()
+        self._states: dict[Witness, WitnessState] = {}
+        self._rest: dict[Witness, float] = {}
+        self._disputed = False
+        """A witness has seen another history: nothing is appended until it agrees again."""
+
+    def close(self) -> None:
+        """Let others open it."""
+        with self._lock:
+            self._writer = None
+            self._stack.close()
+
+    def __enter__(self) -> PublicLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- writing -------------------------------------------------------------------------------
+
+    def append(self, step: Step) -> Appended:
+        """Append a step, or find it when it is there already; see the contract above.
+
+        Raises EnvironmentLacks when the log cannot be written or too few witnesses answer, Conflict when the
+        id is another step's or a witness has seen another history: the step must then have no effect (yet).
+        """
+        return self.append_all((step,))[0]
+
+    def append_all(self, steps: Sequence[Step]) -> tuple[Appended, ...]:
+        """Append several steps under one checkpoint: all of them or, after an error, perhaps none."""
+        entries = {step.id: step.encode() for step in steps}
+        if len(entries) < len(steps):
+            raise Conflict("two steps have the same id", field="steps")
+        with self._lock:
+            log = self._opened()
+            self._index.catch_up(log)
+            places = {step.id: self._place(log, step.id, entries[step.id]) for step in steps}
+            new = [step.id for step in steps if places[step.id] is None]
+            if new and self._disputed:
+                self._publish(log, everybody=True)
+            if new:
+                first = log.append([entries[one] for one in new])
+                places.update(zip(new, range(first, first + len(new)), strict=True))
+                self._index.add(((one, first + at) for at, one in enumerate(new)), log.size)
+            published = self._publish(log)
+            return tuple(
+                Appended(index=place, checkpoint=published.note.encode().decode())
+                for place in (places[step.id] for step in steps)
+                if place is not None
+            )
+
+    def ask_witnesses(self) -> bool:
+        """Ask the witnesses again whose cosignature is still missing; whether that has changed what is
+        published. For the background: what was wrong is in the state."""
+        with self._lock:
+            log = self._opened()
+            before = log.published
+            try:
+                self._publish(log)
+            except (Conflict, EnvironmentLacks) as error:
+                _log.warning("the public log's newest checkpoint is not published", problem=str(error))
+            return log.published is not before
+
+    def _place(self, log: LogWriter, step_id: str, entry: bytes) -> int | None:
+        """Where a step is already."""
+        place = self._index.find(step_id)
+        if place is not None and log.entry(place) != entry:
+            raise Conflict(
+                f"entry {place} of the log is another step with this id",
+                field=step_id,
+                hint="what is in the log stays as it is: a correction is a step of its own",
+            )
+        return place
+
+    def _publish(self, log: LogWriter, *, everybody: bool = False) -> Signed:
+        """Gather what cosignatures are missing for the newest checkpoint, or all of them anew, and publish
+        it with them."""
+        signed = log.signed
+        keys = [witness.key for witness in self._witnesses]
+        note = signed.note
+        if log.published is not None and log.published.checkpoint == signed.checkpoint:
+            note = log.published.note
+        missing = list(self._witnesses) if everybody else self._missing(note)
+        required = self._settings.witnesses_required
+        if missing:
+            if not everybody and len(keys) - len(missing) >= required:
+                now = self._clock()
+                missing = [one for one in missing if self._rest.get(one, now) <= now]
+            answers = self._ask(log, note, missing)
+            note = note.signed_also([one.signature for one in answers if one.signature is not None])
+            disputed = [one for one in answers if one.refused]
+            self._disputed = bool(disputed)
+            if disputed:
+                raise Conflict(
+                    "; ".join(f"the witness {one.witness.key.name} {one.problem}" for one in disputed),
+                    field="public log",
+                    hint="an old copy of the log was put back, or its key is used elsewhere too; "
+                    "nothing more is published until that is cleared up",
+                )
+        got = len(keys) - len(self._missing(note))
+        if got < required:
+            raise EnvironmentLacks(
+                "witnesses",
+                f"the step is in the log, but only {got} of {required} witnesses have cosigned it",
+                hint="it has no effect until they have; rempart log keys says what is wrong with them",
+            )
+        if log.published is None or log.published.note != note:
+            log.publish(note)
+        return opened(note.encode(), log.key.verifier, keys, got)
+
+    def _missing(self, note: Note) -> list[Witness]:
+        there = {(one.name, one.key_id) for one in note.signatures}
+        return [one for one in self._witnesses if (one.key.name, one.key.key_id) not in there]
+
+    def _ask(self, log: LogWriter, note: Note, witnesses: Sequence[Witness]) -> tuple[Answer, ...]:
+        size = log.size
+        own = Note(note.text, note.signatures[:1])
+        lock, hashes = threading.Lock(), log.hashes()
+
+        def path_from(old: int) -> tuple[bytes, ...]:
+            with lock:
+                return consistency_path(old, size, hashes)
+
+        answers = ask_all(
+            witnesses, own, size, path_from,
+            lambda one: min(self._states[one].size or 0, size), WITNESS_SECONDS,
+        )  # fmt: skip
+        for one in answers:
+            state = self._states[one.witness]
+            size_now = state.size if one.size is None else one.size
+            self._states[one.witness] = state.model_copy(update={"size": size_now, "problem": one.problem})
+            if one.problem is None:
+                self._rest.pop(one.witness, None)
+            else:
+                self._rest[one.witness] = self._clock() + REST_S
+                _log.warning("a witness does not cosign", witness=one.witness.key.name, problem=one.problem)
+        return answers
+
+    # --- reading -------------------------------------------------------------------------------
+
+    @property
+    def size(self) -> int | None:
+        """How many entries are signed; None while the log is not open."""
+        log = self._writer
+        return None if log is None else log.size
+
+    @property
+    def key(self) -> VerifierKey:
+        """The key that everybody needs to verify the log."""
+        with self._lock:
+            return self._opened().key.verifier
+
+    def find(self, step_id: str) -> int | None:
+        """The entry of a step that is in the log."""
+        with self._lock:
+            self._index.catch_up(self._opened())
+            return self._index.find(step_id)
+
+    def under(self, beginning: str, limit: int = 1000) -> tuple[tuple[str, int], ...]:
+        """Ids and entries of the steps whose id begins so, in order: those of one case, for example."""
+        with self._lock:
+            self._index.catch_up(self._opened())
+            return tuple(self._index.under(beginning, limit))
+
+    def step(self, index: int) -> Step:
+        """One step. NotFound when the log has no entry of that number."""
+        with self._lock:
+            return parse_step(self._opened().entry(index))
+
+    def steps(self, first: int, number: int) -> tuple[Step, ...]:
+        """Steps from ``first`` on, at most ``number``, fewer at the end."""
+        with self._lock:
+            log = self._opened()
+            first, last = max(first, 0), min(first + number, log.size)
+            entries = [
+                (bundle * WIDTH + at, entry)
+                for bundle in range(first // WIDTH, -(-last // WIDTH))
+                for at, entry in enumerate(log.entries(bundle))
+            ]
+            return tuple(parse_step(entry) for index, entry in entries if first <= index < last)
+
+    def prove(self, index: int) -> Proof:
+        """That an entry is in the published log. NotFound when it is not, or not yet published."""
+        with self._lock:
+            log = self._opened()
+            published = log.published
+            if published is None or not 0 <= index < published.checkpoint.size:
+                raise NotFound(f"the published log has no entry {index}")
+            path = inclusion_path(index, published.checkpoint.size, log.hashes())
+            return Proof(index, path, published.note.encode())
+
+    def state(self) -> LogState:
+        """How the log is. EnvironmentLacks when it cannot be opened."""
+        with self._lock:
+            log = self._opened()
+            published = log.published
+            return LogState(
+                origin=log.key.name,
+                key=str(log.key.verifier),
+                size=log.size,
+                published=None if published is None else published.checkpoint.size,
+                checkpoint=None if published is None else published.note.encode().decode(),
+                folder=str(self._public),
+                witnesses=tuple(self._states[one] for one in self._witnesses),
+                required=self._settings.witnesses_required,
+            )
+
+    # --- opening -------------------------------------------------------------------------------
+
+    def _opened(self) -> LogWriter:
+        if self._writer is not None:
+            return self._writer
+        witnesses = tuple(witness_of(one) for one in self._settings.witnesses)
+        with ExitStack() as stack:
+            writer = stack.enter_context(LogWriter(self._public, self._keeping, self._settings.origin))
+            self._index = StepIndex(self._keeping / INDEX, writer)
+            stack.callback(self._index.close)
+            self._stack = stack.pop_all()
+        self._writer, self._witnesses = writer, witnesses
+        self._states = {
+            one: WitnessState(name=one.key.name, url=one.url, key=str(one.key)) for one in witnesses
+        }
+        try:
+            # What was missed before a crash, and: have the witnesses seen a longer log than this one?
+            self._publish(writer, everybody=True)
+        except (Conflict, EnvironmentLacks) as error:
+            _log.warning("the public log's newest checkpoint is not published", problem=str(error))
+        return writer
