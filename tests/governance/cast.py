@@ -70,8 +70,9 @@ def signed(statement: Statement, key: Ed25519PrivateKey | None = None) -> Signed
 
 def opened(source: Source = Source.REPORT, **fields: Any) -> Opened:
     return Opened(
-        source=source, category=Category.THREATS, targets=(Target(host=HOST),), policy="v1", by="operator", **fields
-    )
+        source=source, category=Category.THREATS, targets=(Target(host=HOST),), policy="v1", charter=7,
+        by="operator", **fields,
+    )  # fmt: skip
 
 
 def motion(case: Case, author: str, at: datetime, kind: MotionKind = MotionKind.DECISION, **fields: Any) -> Motion:

@@ -51,3 +51,13 @@ def deadlines(case: Case) -> tuple[Deadline, ...]:
         found.append((case.appeal_until, "the owner may appeal"))
     there = [Deadline(at, what) for at, what in found if at is not None]
     return tuple(sorted(there, key=lambda one: one.at))
+
+
+def next_due(case: Case) -> datetime | None:
+    """When the clock brings something about next; None when it will not."""
+    if case.lift_due is not None and case.restriction is not None:
+        return case.last_at
+    times = [case.ends_at if case.restriction is not None else None]
+    if not case.suspended and case.phase in (Phase.ANNOUNCED, Phase.IN_EFFECT):
+        times.append(case.effective_at)
+    return min((one for one in times if one is not None), default=None)

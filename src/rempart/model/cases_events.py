@@ -38,6 +38,8 @@ class Opened(Value):
     """Of the reporter's words and address, and of evidence."""
     order: Order | None = None
     policy: Slug
+    charter: int = Field(ge=0)
+    """The step of the charter whose arbiters may decide."""
     by: Person
 
 
