@@ -16,6 +16,7 @@ from rempart.cli.bench import bench
 from rempart.cli.certificate import ca, certificate
 from rempart.cli.dns import dns
 from rempart.cli.drill import drill
+from rempart.cli.log import log
 from rempart.cli.record import record
 from rempart.cli.service import service
 from rempart.cli.session import Session
@@ -48,7 +49,7 @@ def cli(context: click.Context, config_file: Path | None, debug: bool) -> None:
 
 
 for command in (
-    *(up, status, site, zone, record, dns, shield, certificate, ca, token, account),
+    *(up, status, site, zone, record, dns, shield, certificate, ca, token, account, log),
     *(bench, drill, service),
 ):
     cli.add_command(command)

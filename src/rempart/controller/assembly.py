@@ -20,6 +20,7 @@ from rempart.controller.local_ca import LocalCa
 from rempart.controller.reports import NodeReports
 from rempart.controller.resolver import Resolver
 from rempart.controller.store.database import Store
+from rempart.controller.transparency.public_log import PublicLog
 from rempart.model.configuration import Configuration
 
 
@@ -44,6 +45,8 @@ class Controller:
     uncovered: Bell
     """Rings when a write left hosts without a certificate to the background."""
     clock: Callable[[], datetime]
+    log: PublicLog
+    """Opened at its first use; whatever is wrong with it, everything else goes on."""
 
 
 @contextmanager
@@ -55,7 +58,11 @@ def assembled(configuration: Configuration, clock: Callable[[], datetime] = now)
         commits.ring()
         work.ring()
 
-    with Store.open(configuration) as store:
+    paths = configuration.paths
+    with (
+        Store.open(configuration) as store,
+        PublicLog(paths.public_log, paths.log_keeping, configuration.log) as log,
+    ):
         intents = Intents(
             store,
             configuration,
@@ -74,6 +81,7 @@ def assembled(configuration: Configuration, clock: Callable[[], datetime] = now)
             work=work,
             uncovered=Bell(),
             clock=clock,
+            log=log,
         )
 
 

@@ -34,6 +34,7 @@ from rempart.controller.sockets import (
     server,
 )
 from rempart.controller.store.database import Store
+from rempart.controller.transparency.serving import log_application
 from rempart.model.configuration import Configuration, StatePaths
 from rempart.model.errors import EnvironmentLacks
 from rempart.snapshot.signing import private_key
@@ -100,24 +101,29 @@ async def _serve(controller: Controller, key: Ed25519PrivateKey) -> None:
     paths = controller.configuration.paths
     feed = feed_application(controller.intents.published, controller.reports, key, controller.commits)
     api = controller.configuration.api
-    servers = (
+    log = controller.configuration.log
+    servers = [
         server(admin_application(controller)),
         server(feed),
         server(api_application(controller), at_once=API_AT_ONCE),
-    )
+    ]
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
     with ExitStack() as stack:
-        sockets = (
+        sockets = [
             [stack.enter_context(listening(paths.admin_socket, ADMIN_MODE))],
             [stack.enter_context(listening(paths.feed_socket, FEED_MODE))],
             [
                 stack.enter_context(listening(paths.api_socket, API_MODE)),
                 stack.enter_context(listening_at(api.listen, api.port)),
             ],
-        )
+        ]
+        if log.port is not None:
+            files = log_application(paths.public_log, lambda: controller.log.size)
+            servers.append(server(files, at_once=API_AT_ONCE))
+            sockets.append([stack.enter_context(listening_at(log.listen, log.port, "log.port"))])
         serving = [
             asyncio.create_task(one.serve(sockets=listeners))
             for one, listeners in zip(servers, sockets, strict=True)

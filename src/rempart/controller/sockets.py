@@ -57,8 +57,8 @@ def listening(path: Path, mode: int) -> Iterator[socket.socket]:
 
 
 @contextlib.contextmanager
-def listening_at(address: str, port: int) -> Iterator[socket.socket]:
-    """A TCP socket that listens on ``address``."""
+def listening_at(address: str, port: int, setting: str = "api.port") -> Iterator[socket.socket]:
+    """A TCP socket that listens on ``address``. ``setting``: what chose the port, in words."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -72,7 +72,7 @@ def listening_at(address: str, port: int) -> Iterator[socket.socket]:
         raise EnvironmentLacks(
             f"port {port}",
             f"{address} port {port} cannot be listened on: {error.strerror}",
-            hint="choose another api.port",
+            hint=f"choose another {setting}",
         ) from error
     with listener:
         yield listener

@@ -29,6 +29,7 @@ COVER_LOOK_S = 300.0
 RENEW_EVERY_S = 3600.0
 FORGET_EVERY_S = 3600.0
 PRUNE_PAUSE_S = 0.1
+WITNESS_EVERY_S = 60.0
 AFTER_ERROR_S = 10.0
 
 _log = structlog.get_logger("controller")
@@ -41,6 +42,7 @@ async def run_all(controller: Controller) -> None:
         group.create_task(_forever("certificates", lambda: covering(controller)))
         group.create_task(_forever("renewals", lambda: renewing(controller)))
         group.create_task(_forever("retention", lambda: forgetting(controller)))
+        group.create_task(_forever("public log", lambda: witnessing(controller)))
 
 
 async def _forever(name: str, loop: Callable[[], Awaitable[None]]) -> None:
@@ -118,6 +120,13 @@ async def renewing(controller: Controller) -> None:
     while True:
         await run_in_threadpool(renew, controller)
         await asyncio.sleep(RENEW_EVERY_S)
+
+
+async def witnessing(controller: Controller) -> None:
+    """Open the public log, so that it is there from the start; then ask for cosignatures that are missing."""
+    while True:
+        await run_in_threadpool(controller.log.ask_witnesses)
+        await asyncio.sleep(WITNESS_EVERY_S)
 
 
 async def forgetting(controller: Controller) -> None:

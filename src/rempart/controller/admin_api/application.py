@@ -9,6 +9,7 @@ from rempart.controller.admin_api import (
     accounts,
     certificates,
     metrics,
+    public_log,
     records,
     secondaries,
     sites,
@@ -40,6 +41,7 @@ def admin_application(controller: Controller) -> FastAPI:
         secondaries,
         status,
         metrics,
+        public_log,
     ):
         app.include_router(room.router(controller))
     return app

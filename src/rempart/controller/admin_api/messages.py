@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from rempart.controller.reports import ItemRefusal, Lag, Reach
+from rempart.governance.log.step import Step
 from rempart.model.base import Value
 from rempart.model.certificates import CertificateSource
 from rempart.model.challenges import Exemptions, ExemptNetworks, ExemptPaths, SecurityLevel
@@ -289,3 +290,27 @@ class ControllerStatus(Value):
 
 class Ping(Value):
     version: str
+
+
+# --- the public log ------------------------------------------------------------------------------------
+
+
+class LogEntry(Value):
+    """An entry of the public log."""
+
+    index: int
+    step: Step
+
+
+class LogEntries(Value):
+    """Some entries of a log that has ``size`` of them."""
+
+    size: int
+    entries: tuple[LogEntry, ...]
+
+
+class LogProof(Value):
+    """A proof (c2sp.org/tlog-proof) that entry ``index`` is in the log, with the entry as its extra data."""
+
+    index: int
+    proof: str

@@ -9,7 +9,7 @@ from pathlib import Path
 from rempart.controller.transparency.folder import Folder
 from rempart.controller.transparency.sources import FolderSource, Source, with_fallback
 from rempart.controller.transparency.writer import CHECKPOINT
-from rempart.governance.log.auditing import Audit, Fault, audit, leftover
+from rempart.governance.log.auditing import Fault, audit, leftover
 from rempart.governance.log.checkpoint import Checkpoint, Signed, opened
 from rempart.governance.log.growing import superseded
 from rempart.governance.log.note import NOTE_BYTES_MAX, VerifierKey
@@ -35,10 +35,17 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check came to."""
+    """What a check came to. ``signed`` is None when the checkpoint itself cannot be believed."""
 
-    signed: Signed
-    audit: Audit
+    signed: Signed | None
+    faults: tuple[Fault, ...]
+    entries: int = 0
+    files: int = 0
+    octets: int = 0
+
+    @property
+    def sound(self) -> bool:
+        return self.signed is not None and not self.faults
 
 
 def check(
@@ -46,19 +53,26 @@ def check(
     trust: Trust,
     earlier: bytes | None = None,
     *,
+    whole: bool = False,
     on_entry: Callable[[int, Step], None] | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Checked:
-    """Check a whole log. ``earlier``: the signed note that it had at an earlier check.
-
-    InvalidInput when its checkpoint is not signed as it must be; what else is wrong is in the audit.
+    """Check all of a log. ``earlier``: the signed note that it had at an earlier check; InvalidInput when
+    that is none. ``whole``: a folder that nobody writes to now must hold nothing else than a log.
     """
-    signed = trust.opened(source.checkpoint())
     seen = None if earlier is None else opened(earlier, trust.key).checkpoint
+    try:
+        signed = trust.opened(source.checkpoint())
+    except InvalidInput as error:
+        return Checked(None, (_of_checkpoint(error),))
     found = audit(signed.checkpoint, source.fetch, seen, on_entry=on_entry, progress=progress)
-    if isinstance(source, FolderSource):
-        found.faults.extend(_strangers(source, signed.checkpoint))
-    return Checked(signed, found)
+    strangers = _strangers(source, signed.checkpoint) if whole and isinstance(source, FolderSource) else ()
+    return Checked(signed, (*found.faults, *strangers), found.entries, found.files, found.octets)
+
+
+def _of_checkpoint(error: InvalidInput) -> Fault:
+    hint = f" ({error.hint})" if error.hint else ""
+    return Fault(CHECKPOINT, f"{error.message}{hint}")
 
 
 def _strangers(source: FolderSource, checkpoint: Checkpoint) -> Iterator[Fault]:
@@ -105,7 +119,10 @@ def mirror(
         raise InvalidInput(f"{folder} has files in it, and is no mirror", field="folder")
     earlier = None if content is None else opened(content, trust.key).checkpoint
     new = source.checkpoint()
-    signed = trust.opened(new)
+    try:
+        signed = trust.opened(new)
+    except InvalidInput as error:
+        return Checked(None, (_of_checkpoint(error),))
     through = _Through(source, own, incoming)
     found = audit(signed.checkpoint, through.fetch, earlier, on_entry=on_entry, progress=progress)
     if found.sound:
@@ -118,7 +135,7 @@ def mirror(
         for tile in superseded(0 if earlier is None else earlier.size, signed.checkpoint.size):
             own.remove(f"{tile.folder}.p")
     incoming.remove("")
-    return Checked(signed, found)
+    return Checked(signed, tuple(found.faults), found.entries, found.files, found.octets)
 
 
 class _Through:
