@@ -51,6 +51,19 @@ def defence(rounds: int, seconds: int, as_json: bool) -> None:
 
 
 @bench.command()
+@click.option(
+    "--entries", default=1_000_000, show_default=True, type=click.IntRange(1_000, 100_000_000),
+    help="How large the log is.",
+)  # fmt: skip
+@json_option
+def log(entries: int, as_json: bool) -> None:
+    """What the public log costs: appending, proofs, disk, and verifying all of it."""
+    from rempart.lab.bench import public_log as log_bench
+
+    finish(lambda progress: log_bench.run(entries, progress), as_json)
+
+
+@bench.command()
 @_rounds
 @_seconds
 @json_option

@@ -67,7 +67,9 @@ def in_process(configuration: Configuration) -> Iterator[ControllerCalls]:
     """The application in this process, which is the controller's user already."""
     from rempart.controller.local import application
     from rempart.controller.lock import hold
+    from rempart.node import logs
 
+    logs.configure()  # what is logged goes to standard error: the result is not mixed with it
     with hold(configuration.paths), application(configuration) as served, asyncio.Runner() as runner:
         yield ControllerCalls(InProcess(served, runner), online=False)
 

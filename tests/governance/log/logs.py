@@ -45,7 +45,8 @@ def signed(origin_key: SigningKey, edge: Edge) -> Note:
 
 def files_of(entries: Sequence[bytes], cuts: Sequence[int] = ()) -> tuple[Edge, dict[Tile, bytes]]:
     """The log that comes of appending ``entries`` in parts that end at ``cuts``, and all its files."""
-    edge, files = Edge(), {}
+    edge = Edge()
+    files: dict[Tile, bytes] = {}
     borders = [0, *sorted({cut for cut in cuts if 0 < cut < len(entries)}), len(entries)]
     for start, end in pairwise(borders):
         growth = grow(edge, entries[start:end])

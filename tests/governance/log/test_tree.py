@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,10 +67,14 @@ def test_proofs_of_larger_trees_hold_and_nothing_else_does(size: int, data: st.D
         assert not consistent(old, size, old_root, bytes(32), growth)
         assert not consistent(old, size, old_root, root, (*growth, bytes(32)))
         assert not consistent(old, size, old_root, root, growth[:-1])
-    for path, holds in (
-        (inclusion, lambda path: included(index, size, hashes[index], path, root)),
-        (growth, lambda path: consistent(old, size, old_root, root, path)),
-    ):
+
+    def inclusion_holds(path: Sequence[bytes]) -> bool:
+        return included(index, size, hashes[index], path, root)
+
+    def growth_holds(path: Sequence[bytes]) -> bool:
+        return consistent(old, size, old_root, root, path)
+
+    for path, holds in ((inclusion, inclusion_holds), (growth, growth_holds)):
         if path:
             at = data.draw(st.integers(0, len(path) - 1))
             spoilt = bytearray(path[at])

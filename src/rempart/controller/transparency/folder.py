@@ -1,7 +1,8 @@
 """A folder of files that are replaced whole and survive a crash: the log's, a mirror's, a witness's.
 
-A file is written beside its place, brought to the disk, and renamed. The renames themselves are on the disk
-after `settle`, which is called before anything is written that relies on them.
+A file is written beside its place. `settle` brings all that were written to the disk, puts them in their
+places in the order in which they were written, and returns when that is on the disk too; it is called before
+anything is written that relies on them. Many files at once cost little more than one.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Folder:
         self.root = root
         self._mode = mode
         self._folder_mode = 0o755 if mode & 0o004 else 0o700
+        self._fresh: list[tuple[Path, Path]] = []
         self._unsettled: dict[Path, None] = {}
 
     def read(self, path: str, bytes_max: int) -> bytes | None:
@@ -42,7 +44,8 @@ class Folder:
             return file.read(bytes_max + 1)
 
     def write(self, path: str, content: bytes) -> None:
-        """Put ``content`` in the place of whatever is at ``path``. EnvironmentLacks when it cannot be."""
+        """Put ``content`` in the place of whatever is at ``path``, when `settle` is called next.
+        EnvironmentLacks when it cannot be."""
         target = self.root / path
         fresh = target.with_name(f".{target.name}{FRESH}")
         try:
@@ -51,29 +54,29 @@ class Folder:
             with os.fdopen(descriptor, "wb") as file:
                 os.fchmod(descriptor, self._mode)
                 file.write(content)
-                file.flush()
-                os.fsync(descriptor)
-            os.replace(fresh, target)  # noqa: PTH105 - the tests stop the process at these calls
         except OSError as error:
             raise _unwritable(target, error) from error
-        self._unsettled[target.parent] = None
+        self._fresh.append((fresh, target))
 
     def settle(self) -> None:
-        """Return when the names of all files written so far are on the disk."""
-        for folder in tuple(self._unsettled):
-            try:
-                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            except FileNotFoundError:  # removed since
-                continue
-            except OSError as error:
-                raise _unwritable(folder, error) from error
-            try:
-                os.fsync(descriptor)
-            except OSError as error:
-                raise _unwritable(folder, error) from error
-            finally:
-                os.close(descriptor)
+        """Return when everything written so far is in its place, on the disk."""
+        fresh, self._fresh = self._fresh, []
+        try:
+            for path, _ in fresh:
+                _bring_to_disk(path, os.O_RDONLY | os.O_NOFOLLOW)
+            for path, target in fresh:
+                os.replace(path, target)  # noqa: PTH105 - the tests stop the process at these calls
+                self._unsettled[target.parent] = None
+            for folder in self._unsettled:
+                with contextlib.suppress(FileNotFoundError):  # removed since
+                    _bring_to_disk(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise _unwritable(self.root, error) from error
         self._unsettled.clear()
+
+    def forget(self) -> None:
+        """What was written and not settled is not to be put in its place any more."""
+        self._fresh.clear()
 
     def move(self, path: str, into: Folder) -> None:
         """Move a file that was written here to the same path in another folder of the same file system."""
@@ -110,6 +113,14 @@ class Folder:
             folder.mkdir(mode=self._folder_mode, parents=folder == self.root)
             folder.chmod(self._folder_mode)
         self._unsettled[folder.parent] = None
+
+
+def _bring_to_disk(path: Path, how: int) -> None:
+    descriptor = os.open(path, how)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _unwritable(path: Path, error: OSError) -> EnvironmentLacks:

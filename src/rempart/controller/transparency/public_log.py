@@ -94,13 +94,14 @@ class PublicLog:
         self._witnesses: tuple[Witness, ...] = ()
         self._states: dict[Witness, WitnessState] = {}
         self._rest: dict[Witness, float] = {}
+        self._closed = False
         self._disputed = False
         """A witness has seen another history: nothing is appended until it agrees again."""
 
     def close(self) -> None:
-        """Let others open it."""
+        """Let others open it. It is not opened again."""
         with self._lock:
-            self._writer = None
+            self._writer, self._closed = None, True
             self._stack.close()
 
     def __enter__(self) -> PublicLog:
@@ -246,13 +247,15 @@ class PublicLog:
     def find(self, step_id: str) -> int | None:
         """The entry of a step that is in the log."""
         with self._lock:
-            self._index.catch_up(self._opened())
+            log = self._opened()
+            self._index.catch_up(log)
             return self._index.find(step_id)
 
     def under(self, beginning: str, limit: int = 1000) -> tuple[tuple[str, int], ...]:
         """Ids and entries of the steps whose id begins so, in order: those of one case, for example."""
         with self._lock:
-            self._index.catch_up(self._opened())
+            log = self._opened()
+            self._index.catch_up(log)
             return tuple(self._index.under(beginning, limit))
 
     def step(self, index: int) -> Step:
@@ -303,6 +306,8 @@ class PublicLog:
     def _opened(self) -> LogWriter:
         if self._writer is not None:
             return self._writer
+        if self._closed:
+            raise Conflict("the public log is closed: the controller ends", hint="try again in a moment")
         witnesses = tuple(witness_of(one) for one in self._settings.witnesses)
         with ExitStack() as stack:
             writer = stack.enter_context(LogWriter(self._public, self._keeping, self._settings.origin))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import httpx
@@ -53,13 +53,28 @@ def ask_all(
     known: Callable[[Witness], int],
     seconds: float,
 ) -> tuple[Answer, ...]:
-    """Ask all of them at the same time. ``path_from`` gives the consistency proof from an older size to
-    ``size``, ``known`` the size that a witness has as far as is known."""
+    """Ask all of them at the same time; after ``seconds``, whoever has not answered is left out.
+
+    ``path_from`` gives the consistency proof from an older size to ``size``, ``known`` the size that a
+    witness has as far as is known.
+    """
     if not witnesses:
         return ()
-    # Proofs are made here, from files; only the waiting is done side by side.
-    with ThreadPoolExecutor(len(witnesses)) as pool, httpx.Client(timeout=seconds) as client:
-        return tuple(pool.map(lambda one: _ask(client, one, note, size, path_from, known(one)), witnesses))
+    client = httpx.Client(timeout=seconds)
+    pool = ThreadPoolExecutor(len(witnesses))
+    try:
+        asked = {one: pool.submit(_ask, client, one, note, size, path_from, known(one)) for one in witnesses}
+        answered = wait(asked.values(), timeout=seconds).done
+        return tuple(
+            future.result()
+            if future in answered
+            else Answer(one, problem=f"has not answered in {seconds:g} s")
+            for one, future in asked.items()
+        )
+    finally:
+        # One that sends an octet now and then would hold up everything: it is left to its own timeouts.
+        pool.shutdown(wait=False, cancel_futures=True)
+        client.close()
 
 
 def _ask(
@@ -74,7 +89,7 @@ def _ask(
         body = Submission(old, path_from(old), note.encode()).encode()
         try:
             answer = _posted(client, f"{witness.url}/add-checkpoint", body)
-        except (httpx.HTTPError, OSError, InvalidInput) as error:
+        except (httpx.HTTPError, RuntimeError, OSError, InvalidInput) as error:
             return Answer(witness, problem=f"does not answer: {error or type(error).__name__}")
         status, kind, content = answer
         if status == 409 and kind == SIZE_TYPE:

@@ -3,7 +3,7 @@
 Order of writing: tiles and bundles; then, once those are on the disk, ``signed``, the log's own checkpoint,
 in a folder that nobody else reads; and last the ``checkpoint`` that everybody reads, with whatever witnesses
 have added. ``signed`` is the log: what lies beyond it was never said to anybody and is removed at the next
-opening, and what it covers is published then if that was missed. Two checkpoints of different histories can
+opening; what it covers is published then if that was missed. Two checkpoints of different histories can
 thus never be signed: the second one could only come after the first was on the disk, and begins with it.
 """
 
@@ -151,7 +151,9 @@ class LogWriter:
         return make_key(path, KeyKind.NOTE, origin or f"log-{secrets.token_hex(8)}.internal")
 
     def _recover(self) -> None:
-        """Find the log as the disk has it, remove what is beyond it, publish what was not."""
+        """Find the log as the disk has it, and remove what is beyond it."""
+        self._public.forget()
+        self._keeping.forget()
         content = self._keeping.read(SIGNED, NOTE_BYTES_MAX)
         if content is None:
             if (self._public.root / CHECKPOINT).exists():
