@@ -40,13 +40,19 @@ DIGEST = "ab" * 32
 POLICY = Policy(
     version="v1",
     rules=(
-        Rule(id="violence", title="Incitement to violence", text="Nobody calls for it here.", most=Remedy.DROP_DNS),
+        Rule(
+            id="violence",
+            title="Incitement to violence",
+            text="Nobody calls for it here.",
+            most=Remedy.DROP_DNS,
+        ),
         Rule(id="phishing", title="Phishing", text="No traps.", most=Remedy.CHALLENGE),
     ),
     quorum=3,
     answer_s=3 * 86_400,
     notice_s=2 * 86_400,
 )
+GROUND = Ground(kind=GroundKind.POLICY, basis="Incitement to violence", explanation="It calls for killings.")
 
 
 def key_of(name: str) -> Ed25519PrivateKey:
@@ -75,19 +81,27 @@ def opened(source: Source = Source.REPORT, **fields: Any) -> Opened:
     )  # fmt: skip
 
 
-def motion(case: Case, author: str, at: datetime, kind: MotionKind = MotionKind.DECISION, **fields: Any) -> Motion:
+def motion(
+    case: Case, author: str, at: datetime, kind: MotionKind = MotionKind.DECISION, **fields: Any
+) -> Motion:
     """A complete motion of its kind."""
-    made: dict[str, Any] = {"case": case.id, "kind": kind, "author": author, "at": at, "facts": "What was seen."}
+    made: dict[str, Any] = {
+        "case": case.id,
+        "kind": kind,
+        "author": author,
+        "at": at,
+        "facts": "What was seen.",
+    }
     if kind in (MotionKind.DECISION, MotionKind.EMERGENCY, MotionKind.ORDER):
         measure = fields.get("measure", Measure(remedy=Remedy.DROP_PROXY, target=Target(host=HOST)))
         made |= {
             "measure": measure,
-            "ground": Ground(
-                kind=GroundKind.POLICY, basis="Incitement to violence", explanation="It calls for killings."
-            ),
+            "ground": GROUND,
             "rule": "violence",
             "why_not": {rung.remedy: "It would go on." for rung in LADDER},
         }
+    if fields.get("measure") is not None:
+        made["ground"] = GROUND
     if kind is MotionKind.EMERGENCY:
         made["criterion"] = "immediate-threat-to-life"
     if kind is MotionKind.REVIEW:

@@ -68,6 +68,10 @@ def in_force(play: Play) -> list[str]:
     return held
 
 
+def phase(play: Play) -> Phase:
+    return play.case.phase
+
+
 def told(play: Play) -> list[tuple[Addressee, str]]:
     return [(one.whom, one.of) for one in play.done if isinstance(one, Tell)]
 
@@ -78,16 +82,15 @@ def test_the_ordinary_way_from_report_to_upheld() -> None:
     assert play.case.answer_by == NOW + timedelta(days=3)
     play.clock(days=1)
     play(Answered(confidential=SALTED)).moves("ada")
-    assert play.case.phase is Phase.NOTIFIED
     play.says(Act.APPROVE, "ben").says(Act.REJECT, "dan")
     assert play.case.decision is None
     play.says(Act.APPROVE, "cleo")
-    assert play.case.phase is Phase.DECIDED
+    assert phase(play) is Phase.DECIDED
     assert not play.case.public
     play.announces(days=2).clock(days=1, hours=23)
     assert in_force(play) == []
     play.clock(hours=1)
-    assert play.case.phase is Phase.IN_EFFECT
+    assert phase(play) is Phase.IN_EFFECT
     assert in_force(play) == [f"c1-{play.case.seq}"]
     play(APPEALED).moves("dan", MotionKind.APPEAL, outcome=Outcome.UPHELD).says(Act.APPROVE, "eve", "finn")
     assert play.case.outcome is Outcome.UPHELD
@@ -109,7 +112,7 @@ def test_on_appeal_a_decision_is_reversed_by_others() -> None:
     with pytest.raises(Conflict, match="no part"):
         play.says(Act.APPROVE, "ada")
     play.says(Act.APPROVE, "finn")
-    assert play.case.phase is Phase.LIFTED
+    assert phase(play) is Phase.LIFTED
     assert in_force(play) == []
     assert isinstance(play.history[-1][1], Lifted)
     assert play.history[-1][1].why is LiftReason.REVERSED
@@ -129,7 +132,7 @@ def test_on_appeal_a_decision_becomes_narrower_in_one_step() -> None:
     last = [one for one in play.done if isinstance(one, PutInForce)][-1]
     assert last.replaces == first[0]
     assert last.restriction.measure == NARROWER
-    assert play.case.phase is Phase.IN_EFFECT
+    assert phase(play) is Phase.IN_EFFECT
     with pytest.raises(Conflict, match="one appeal"):
         play(APPEALED)
 
@@ -147,7 +150,7 @@ def test_an_appeal_during_the_notice_holds_the_effect_up() -> None:
 def test_a_decision_reversed_before_its_effect_never_has_one() -> None:
     play = Play().open().to_decided().announces()
     play(APPEALED).moves("dan", MotionKind.APPEAL, outcome=Outcome.REVERSED).says(Act.APPROVE, "eve", "finn")
-    assert play.case.phase is Phase.DISMISSED
+    assert phase(play) is Phase.DISMISSED
     play.clock(days=100)
     assert not [one for one in play.done if isinstance(one, PutInForce)]
 
@@ -156,7 +159,7 @@ def test_a_decision_changed_before_its_effect_is_announced_again() -> None:
     play = Play().open().to_decided().announces()
     play(APPEALED).moves("dan", MotionKind.APPEAL, outcome=Outcome.CHANGED, measure=NARROWER)
     play.says(Act.APPROVE, "eve", "finn").clock(days=10)
-    assert play.case.phase is Phase.DECIDED
+    assert phase(play) is Phase.DECIDED
     assert in_force(play) == []
     play.announces().clock(days=2)
     assert [one.restriction.measure for one in play.done if isinstance(one, PutInForce)] == [NARROWER]
@@ -170,7 +173,7 @@ def test_a_measure_with_an_end_ends() -> None:
     assert len(in_force(play)) == 1
     play.clock(hours=1)
     assert in_force(play) == []
-    assert play.case.phase is Phase.LIFTED
+    assert phase(play) is Phase.LIFTED
 
 
 def test_the_arbiters_end_a_remedy_when_its_cause_is_gone() -> None:
@@ -198,8 +201,8 @@ def test_the_notice_period_is_kept() -> None:
     with pytest.raises(Conflict, match="notice period"):
         play.announces(days=1, hours=23)
     assert play.case.decision is not None
+    other = play.case.decision.model_copy(update={"signatures": play.case.decision.signatures[:2]})
     with pytest.raises(Conflict, match="not what was decided"):
-        other = play.case.decision.model_copy(update={"signatures": play.case.decision.signatures[:2]})
         play(Announced(decision=other, effective_at=play.now + timedelta(days=3), by="operator"))
 
 
@@ -215,7 +218,7 @@ def test_an_emergency_takes_two_people_and_ends_by_itself() -> None:
     assert len(in_force(play)) == 1
     play.clock(minutes=1)
     assert in_force(play) == []
-    assert play.case.phase is Phase.TRIAGED
+    assert phase(play) is Phase.TRIAGED
     with pytest.raises(Conflict, match="once in a case"):
         play.moves("cleo", MotionKind.EMERGENCY)
     play.moves("cleo", MotionKind.END).says(Act.APPROVE, "dan", "eve")
@@ -291,7 +294,7 @@ def test_nothing_wider_than_ordered_and_nothing_on_a_faulty_order() -> None:
         play.moves("ada", MotionKind.ORDER)
     play = Play().open(opened(Source.ORDER, order=order()))
     play(Scrutinised(complete=False, findings="No reasons are given.", by="ada"))
-    assert play.case.phase is Phase.DISMISSED
+    assert phase(play) is Phase.DISMISSED
     assert told(play)[-1] == (Addressee.AUTHORITY, "scrutiny")
     with pytest.raises(ValueError, match="one hour"):
         order(deadline=NOW + timedelta(hours=2))
@@ -317,6 +320,15 @@ def test_every_narrower_remedy_that_exists_is_answered_for() -> None:
         play.moves("ada", rule="other")
     with pytest.raises(InvalidInput, match="not about"):
         play.moves("ada", measure=Measure(remedy=Remedy.CHALLENGE, target=Target(host="other.example.org")))
+    whole = Measure(remedy=Remedy.DROP_DNS, target=Target(host=HOST, whole_zone=True))
+    with pytest.raises(InvalidInput, match="not about the zone"):
+        play.moves("ada", measure=whole)
+    with pytest.raises(InvalidInput, match="too long for the public log"):
+        play.moves(
+            "ada",
+            facts="\N{GRINNING FACE}" * 5_000,
+            why_not=dict.fromkeys(Remedy, "\N{GRINNING FACE}" * 1_000),
+        )
     with pytest.raises(InvalidInput, match="not there yet"):
         play.moves("ada", measure=Measure(remedy=Remedy.NO_CACHE, target=Target(host=HOST)))
 
@@ -377,7 +389,7 @@ def test_another_keys_signature_and_a_changed_statement_are_refused() -> None:
 def test_a_signature_withdrawn_before_the_effect_takes_the_decision_with_it() -> None:
     play = Play().open().to_decided().announces()
     play.says(Act.WITHDRAW, "ben").clock(days=10)
-    assert play.case.phase is Phase.NOTIFIED
+    assert phase(play) is Phase.NOTIFIED
     assert in_force(play) == []
     play = Play().open().to_effect()
     with pytest.raises(Conflict, match="has taken effect"):

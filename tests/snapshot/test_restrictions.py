@@ -14,7 +14,8 @@ EDGE_A = {"A": (300, ("192.0.2.80",)), "AAAA": (300, ("2001:db8::80",))}
 def site(host: str) -> Site:
     return Site(
         id=host, zone_id="z", host=host, origins=(Origin(host="203.0.113.7", port=80),),
-        exemptions=Exemptions(paths=("/api/",)), security_level=SecurityLevel.LOW, created_on=NOW, modified_on=NOW,
+        exemptions=Exemptions(paths=("/api/",)), security_level=SecurityLevel.LOW,
+        created_on=NOW, modified_on=NOW,
     )  # fmt: skip
 
 

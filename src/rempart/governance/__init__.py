@@ -1,4 +1,4 @@
-"""How the power over who is protected is exercised: cases, quorum, remedies, deadlines, statements, log. Pure.
+"""How the power over who is protected is exercised: cases, quorum, deadlines, statements, log. Pure.
 
 ``cases.step(case, event, now)`` is the whole process: it gives the case as it then is, and what is to be done
 about it, or refuses the event. Nothing here knows of a store or a network; ``controller.cases`` keeps the

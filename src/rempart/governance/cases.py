@@ -1,13 +1,14 @@
 """A case, step by step: ``step(case, event, now) -> (case, instructions)``. Pure.
 
-    report, own finding, order ─► triage ─► notice to the owner ─► time to answer ─► motion for a decision
-      ─► quorum ─► notice of the decision, with its time ─► the remedy takes effect ─► appeal ─► upheld, changed, reversed
+    report, own finding ─► triage ─► notice to the owner ─► time to answer ─► motion for a decision
+      ─► quorum ─► notice of the decision, with its time ─► the remedy takes effect ─► appeal
+      ─► upheld, changed, reversed
     threat to life ─► two arbiters ─► takes effect at once ─► 72 hours, unless a quorum confirms ─► review
     order ─► examined ─► two arbiters ─► takes effect ─► appeal
 
-An event that the process does not allow is refused with Conflict or InvalidInput, and changes nothing. A remedy
-takes effect by one event only, ``TookEffect``, and that looks at everything again: the time, the
-signatures, whether they are still a quorum.
+An event that the process does not allow is refused with Conflict or InvalidInput, and changes nothing. A
+remedy takes effect by one event only, ``TookEffect``, and that looks at everything again: the time,
+the signatures, whether they are still a quorum.
 
 A clock that went back changes nothing: no step is earlier than the one before it.
 """
@@ -72,7 +73,7 @@ def open_case(
         raise Conflict("no policy stood before this case", hint="rempart case policy add")
     if len(roster) < 2 * policy.quorum:
         raise Conflict(
-            f"{len(roster)} arbiters are too few: {policy.quorum} decide, and {policy.quorum} others on appeal",
+            f"{len(roster)} arbiters are too few: {policy.quorum} decide, and as many others on appeal",
             hint="rempart case arbiter add",
         )
     if (event.source is Source.ORDER) != (event.order is not None):
@@ -278,7 +279,12 @@ def lift_due(case: Case, now: datetime) -> LiftReason | None:
 
 def _lifted(case: Case, event: Lifted, now: datetime) -> Step:
     why = lift_due(case, now)
-    if why is None or why is not event.why or case.restriction is None or case.restriction.id != event.restriction:
+    if (
+        why is None
+        or why is not event.why
+        or case.restriction is None
+        or case.restriction.id != event.restriction
+    ):
         raise Conflict("nothing is to be lifted now")
     update: dict[str, object] = {
         "restriction": None,
@@ -304,7 +310,9 @@ def _lifted(case: Case, event: Lifted, now: datetime) -> Step:
 def _closed(case: Case) -> Step:
     _in(case, Phase.LIFTED, Phase.DISMISSED)
     if case.emergency is not None and not case.emergency.reviewed:
-        raise Conflict("the emergency path was taken: review that first", hint="rempart case propose … --kind review")
+        raise Conflict(
+            "the emergency path was taken: review that first", hint="rempart case propose … --kind review"
+        )
     return Step(case.model_copy(update={"phase": Phase.CLOSED}))
 
 

@@ -1,7 +1,8 @@
 """The charter: who are the arbiters, and which policy stands. Pure.
 
-Until the first case is opened the operator founds it. From then on nobody is appointed, nobody is dismissed and no
-policy is adopted but with the signatures of a quorum of the arbiters there are; an arbiter may leave alone.
+Until the first case is opened the operator founds it. From then on nobody is appointed, nobody is dismissed
+and no policy is adopted but with the signatures of a quorum of the arbiters there are; an arbiter may leave
+alone.
 So whoever runs the machine cannot fill the bench with friends, or write the rule after the deed.
 """
 
@@ -80,7 +81,7 @@ def resolution_bytes(charter: Charter, event: CharterEvent, arbiter: str) -> byt
 
 
 def amend(charter: Charter, event: CharterEvent, now: datetime, *, founding: bool) -> Charter:
-    """The charter after ``event``. ``founding``: no case has ever been opened. Raises Conflict, InvalidInput."""
+    """The charter after ``event``. ``founding``: no case was ever opened. Conflict or InvalidInput."""
     if charter.last_at is not None:
         now = max(now, charter.last_at)
     _check_consents(charter, event, founding)

@@ -37,7 +37,11 @@ def due(case: Case, now: datetime) -> TookEffect | Lifted | None:
 def deadlines(case: Case) -> tuple[Deadline, ...]:
     """What is to happen by when, soonest first."""
     found: list[tuple[datetime | None, str]] = []
-    if case.order is not None and case.restriction is None and case.phase not in (Phase.LIFTED, Phase.DISMISSED, Phase.CLOSED):
+    if (
+        case.order is not None
+        and case.restriction is None
+        and case.phase not in (Phase.LIFTED, Phase.DISMISSED, Phase.CLOSED)
+    ):
         found.append((case.order.deadline, "the order is to be given effect"))
     if case.phase is Phase.NOTIFIED and not case.answered:
         found.append((case.answer_by, "the owner may answer"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from rempart.governance.canonical import motion_digest
+from rempart.governance.motion_contents import check_contents
 from rempart.governance.quorum import (
     can_still_carry,
     check_statement,
@@ -16,7 +17,6 @@ from rempart.model.cases import (
     Act,
     Carried,
     Case,
-    GroundKind,
     LiftReason,
     Motion,
     MotionKind,
@@ -25,11 +25,9 @@ from rempart.model.cases import (
     Signed,
     Source,
 )
-from rempart.model.cases_remedies import LADDER, RUNGS, Measure, is_at_most, narrower
 from rempart.model.errors import Conflict, InvalidInput
 
 BEFORE_A_DECISION = (Phase.REPORTED, Phase.TRIAGED, Phase.NOTIFIED)
-WITH_A_MEASURE = (MotionKind.DECISION, MotionKind.EMERGENCY, MotionKind.ORDER)
 
 
 def move(case: Case, motion: Motion, signed: Signed, now: datetime) -> Case:
@@ -46,15 +44,17 @@ def move(case: Case, motion: Motion, signed: Signed, now: datetime) -> Case:
         raise InvalidInput("who has an interest in the outcome moves nothing", field="impartial")
     if has_lapsed(motion, now):
         raise Conflict("the motion has lapsed", field="at", hint="make it anew")
-    gives_way = case.motion is None or has_lapsed(case.motion, now) or (
-        motion.kind is MotionKind.EMERGENCY and case.motion.kind is not MotionKind.EMERGENCY
+    gives_way = (
+        case.motion is None
+        or has_lapsed(case.motion, now)
+        or (motion.kind is MotionKind.EMERGENCY and case.motion.kind is not MotionKind.EMERGENCY)
     )
     if case.motion is not None and not gives_way:
         raise Conflict(f"a motion for {_article(case.motion.kind)} is open", field="motion")
     if motion.author not in eligible(case, motion.kind):
         raise Conflict(f"{motion.author} has no part in {_article(motion.kind)} here", field="author")
     _check_time(case, motion.kind, now)
-    _check_contents(case, motion)
+    check_contents(case, motion)
     return _heard(case, signed).model_copy(update={"motion": motion, "standing": (signed,)})
 
 
@@ -131,7 +131,9 @@ def _check_time(case: Case, kind: MotionKind, now: datetime) -> None:
             if case.phase is not Phase.NOTIFIED or case.answer_by is None:
                 raise Conflict("the owner must be notified first", field="kind")
             if not case.answered and now < case.answer_by:
-                raise Conflict(f"the owner may answer until {case.answer_by:%Y-%m-%d %H:%M} UTC", field="kind")
+                raise Conflict(
+                    f"the owner may answer until {case.answer_by:%Y-%m-%d %H:%M} UTC", field="kind"
+                )
         case MotionKind.EMERGENCY:
             if case.phase not in BEFORE_A_DECISION or case.source is Source.ORDER:
                 raise Conflict("there is no emergency path from here", field="kind")
@@ -152,89 +154,6 @@ def _check_time(case: Case, kind: MotionKind, now: datetime) -> None:
         case MotionKind.END:
             if case.phase in (Phase.LIFTED, Phase.DISMISSED, Phase.CLOSED) or case.lift_due:
                 raise Conflict("there is nothing to end", field="kind")
-
-
-def _check_contents(case: Case, motion: Motion) -> None:
-    if motion.kind in WITH_A_MEASURE:
-        _check_measure(case, motion)
-    elif motion.kind is MotionKind.APPEAL:
-        _check_outcome(case, motion)
-    elif motion.measure is not None:
-        raise InvalidInput("this motion has no measure", field="measure")
-    if (motion.kind is MotionKind.EMERGENCY) != (motion.criterion is not None):
-        raise InvalidInput(
-            "an emergency is an immediate threat to life, and nothing else is", field="criterion"
-        )
-    if (motion.kind is MotionKind.REVIEW) != (motion.justified is not None):
-        raise InvalidInput("a review says whether the path was rightly taken", field="justified")
-    if (motion.kind is MotionKind.APPEAL) != (motion.outcome is not None):
-        raise InvalidInput("an appeal, and nothing else, has an outcome", field="outcome")
-
-
-def _check_measure(case: Case, motion: Motion) -> None:
-    measure = motion.measure
-    if measure is None:
-        raise InvalidInput("which remedy?", field="measure")
-    _check_available(measure)
-    if measure.target not in case.targets and not any(
-        target.covers(measure.target.host) for target in case.targets
-    ):
-        raise InvalidInput(f"the case is not about {measure.target}", field="measure.target")
-    if motion.ground is None:
-        raise InvalidInput("on which ground?", field="ground")
-    if motion.kind is MotionKind.ORDER:
-        if case.order is None or not is_at_most(measure.remedy, case.order.demanded.remedy):
-            raise InvalidInput("wider than what was ordered", field="measure.remedy")
-    else:
-        rule = case.policy.rule(motion.rule) if motion.rule else None
-        if rule is None:
-            raise InvalidInput(f"policy {case.policy.version} has no such rule", field="rule")
-        if not is_at_most(measure.remedy, rule.most):
-            raise InvalidInput(f"the rule {rule.id} allows {rule.most} at most", field="measure.remedy")
-        if motion.ground.kind is GroundKind.POLICY and motion.ground.basis != rule.title:
-            raise InvalidInput("the ground is the rule's title", field="ground.basis")
-    missing = unexplained(motion)
-    if missing:
-        raise InvalidInput(
-            f"say why these narrower remedies do not serve: {', '.join(missing)}", field="why_not"
-        )
-
-
-def unexplained(motion: Motion) -> tuple[str, ...]:
-    """The narrower remedies that exist, for which the motion does not say why they do not serve."""
-    if motion.measure is None:
-        return ()
-    return tuple(
-        one
-        for one in narrower(motion.measure.remedy)
-        if not RUNGS[one].missing and not motion.why_not.get(one, "").strip()
-    )
-
-
-def _check_available(measure: Measure) -> None:
-    rung = RUNGS[measure.remedy]
-    if rung.missing:
-        there = ", ".join(one.remedy for one in LADDER if not one.missing)
-        raise InvalidInput(
-            f"{measure.remedy} needs a part that is not there yet: {rung.missing}",
-            field="measure.remedy",
-            hint=f"there are {there}",
-        )
-
-
-def _check_outcome(case: Case, motion: Motion) -> None:
-    decided = case.decision.motion.measure if case.decision else None
-    if (motion.outcome is Outcome.CHANGED) != (motion.measure is not None):
-        raise InvalidInput("a changed decision, and no other, has another measure", field="measure")
-    if motion.measure is None or decided is None:
-        return
-    _check_available(motion.measure)
-    same = motion.measure.remedy is decided.remedy
-    shorter = same and motion.measure.days is not None and (decided.days is None or motion.measure.days < decided.days)
-    if motion.measure.target != decided.target or not (
-        motion.measure.remedy in narrower(decided.remedy) or shorter
-    ):
-        raise InvalidInput("on appeal a measure can only become narrower or shorter", field="measure")
 
 
 def _vote(case: Case, signed: Signed, now: datetime) -> Case:
@@ -269,7 +188,9 @@ def _withdraw(case: Case, signed: Signed) -> Case:
     decision = case.decision
     if decision is not None and statement.motion == motion_digest(decision.motion):
         if case.restriction is not None:
-            raise Conflict("it has taken effect", field="act", hint="an appeal, or a motion to end it, undoes it")
+            raise Conflict(
+                "it has taken effect", field="act", hint="an appeal, or a motion to end it, undoes it"
+            )
         if statement.arbiter not in decision.signers:
             raise Conflict(f"{statement.arbiter} has nothing to withdraw", field="arbiter")
         return _less_decided(heard, statement.arbiter)
@@ -277,9 +198,13 @@ def _withdraw(case: Case, signed: Signed) -> Case:
 
 
 def _less_decided(case: Case, arbiter: str) -> Case:
-    """The decision without this arbiter's signature; it falls when the rest are no quorum. Before its effect."""
+    """The decision, before its effect, without this arbiter's signature; without a quorum it falls."""
     decision = case.decision
-    if decision is None or case.phase not in (Phase.DECIDED, Phase.ANNOUNCED) or arbiter not in decision.signers:
+    if (
+        decision is None
+        or case.phase not in (Phase.DECIDED, Phase.ANNOUNCED)
+        or arbiter not in decision.signers
+    ):
         return case
     rest = tuple(one for one in decision.signatures if one.statement.arbiter != arbiter)
     if suffices(case, decision.motion, rest) and decision.motion.author != arbiter:
@@ -349,9 +274,7 @@ def _fallen(case: Case) -> Case:
 
 def _heard(case: Case, signed: Signed) -> Case:
     arbiter = signed.statement.arbiter
-    return case.model_copy(
-        update={"numbers": {**case.numbers, arbiter: case.numbers.get(arbiter, 0) + 1}}
-    )
+    return case.model_copy(update={"numbers": {**case.numbers, arbiter: case.numbers.get(arbiter, 0) + 1}})
 
 
 def _article(kind: MotionKind) -> str:

@@ -1,7 +1,7 @@
-"""Cases: what is decided about an owner's site, by whom, under which rules. The values that are signed and kept.
+"""Cases: what is decided about an owner's site, by whom, under which rules. What is signed and kept.
 
-``governance`` judges with them, ``controller.cases`` keeps them. What is confidential (who reported, evidence,
-what the owner answered) is never in them: only its seal is.
+``governance`` judges with them, ``controller.cases`` keeps them. What is confidential (who reported,
+evidence, what the owner answered) is never in them: only its seal is.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Remedies: what a case can do to what it is about, from the narrowest to the widest, and what then stands.
 
-The ladder is data (``LADDER``): a rung says what it is, what it can be aimed at, and whether the part of Rempart
-that it needs exists. A ``Measure`` is a remedy with its target and its end; a ``Restriction`` is a measure
-that a case has put in force, which every compilation of the names it is about takes into account.
+The ladder is data (``LADDER``): a rung says what it is, what it can be aimed at, and whether the part of
+Rempart that it needs exists. A ``Measure`` is a remedy with its target and its end; a ``Restriction`` is a
+measure that a case has put in force, which every compilation of the names it is about takes into account.
 """
 
 from __future__ import annotations
@@ -61,9 +61,19 @@ class Rung(Value):
 
 LADDER = (
     Rung(remedy=Remedy.FORWARD, words="the report is passed on, nothing else", aims=tuple(Aim)),
-    Rung(remedy=Remedy.INTERSTITIAL, words="a warning page before the URL", aims=(Aim.URL,), missing="pages on a URL"),
+    Rung(
+        remedy=Remedy.INTERSTITIAL,
+        words="a warning page before the URL",
+        aims=(Aim.URL,),
+        missing="pages on a URL",
+    ),
     Rung(remedy=Remedy.BLOCK_URL, words="the URL is not served", aims=(Aim.URL,), missing="pages on a URL"),
-    Rung(remedy=Remedy.NO_CACHE, words="nothing of it is kept in the cache", aims=(Aim.HOST, Aim.ZONE), missing="a cache"),
+    Rung(
+        remedy=Remedy.NO_CACHE,
+        words="nothing of it is kept in the cache",
+        aims=(Aim.HOST, Aim.ZONE),
+        missing="a cache",
+    ),
     Rung(remedy=Remedy.CHALLENGE, words="every visitor is challenged once", aims=(Aim.HOST, Aim.ZONE)),
     Rung(
         remedy=Remedy.DROP_PROXY,
@@ -75,8 +85,10 @@ LADDER = (
         words="its names are answered no longer; zone, records and keys are kept",
         aims=(Aim.HOST, Aim.ZONE),
     ),
-    Rung(remedy=Remedy.CLOSE_ACCOUNT, words="the account is closed", aims=(Aim.ZONE,), missing="the exit kit"),
-)  # fmt: skip
+    Rung(
+        remedy=Remedy.CLOSE_ACCOUNT, words="the account is closed", aims=(Aim.ZONE,), missing="the exit kit"
+    ),
+)
 RUNGS = {rung.remedy: rung for rung in LADDER}
 _ORDER = {rung.remedy: number for number, rung in enumerate(LADDER)}
 
@@ -96,7 +108,7 @@ def _host(text: str) -> str:
 
 
 class Target(Value):
-    """What a measure is aimed at: one host name, a URL (everything whose path begins so), or a whole zone."""
+    """What a measure is aimed at: one host name, a URL (all whose paths begin so), or a whole zone."""
 
     host: Annotated[str, AfterValidator(_host)] = Field(max_length=253)
     path: Annotated[str, AfterValidator(parse_exempt_path)] | None = None
@@ -119,6 +131,14 @@ class Target(Value):
         """Whether ``name`` (canonical) is one of the names meant."""
         return within(name, self.host) if self.whole_zone else name == self.host
 
+    def includes(self, other: Target) -> bool:
+        """Whether ``other`` is about nothing but names of this one. A URL's host counts as the URL."""
+        return self.covers(other.host) and (self.whole_zone or not other.whole_zone)
+
+    def overlaps(self, other: Target) -> bool:
+        """Whether both are about some name."""
+        return self.covers(other.host) or other.covers(self.host)
+
     def __str__(self) -> str:
         return f"the zone {self.host}" if self.whole_zone else self.host + (self.path or "")
 
@@ -131,7 +151,7 @@ class Measure(Value):
     days: int | None = Field(default=None, ge=1, le=3650)
     """None: until it is ended."""
     territory: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...] = Field(default=(), max_length=60)
-    """ISO 3166 codes of the countries that it is for; none: everywhere. No remedy can tell countries apart yet."""
+    """ISO 3166 codes of the countries that it is for; none: everywhere."""
 
     @model_validator(mode="after")
     def _can_be(self) -> Measure:

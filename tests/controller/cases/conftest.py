@@ -84,7 +84,7 @@ class Court:
 
     def work(self) -> None:
         self.docket.resume()
-        while any([self.docket.tick(id_) for id_ in self.docket.due()]):
+        while sum(self.docket.tick(id_) for id_ in self.docket.due()):
             pass
 
     def _play(self, case: Case) -> Play:
@@ -114,9 +114,7 @@ def court_on(folder: Path, clock: Clock, log: Log | None = None) -> Court:
     store = Store.open(configuration)
     intents = Intents(store, configuration, clock=clock)
     intents.apply_configuration()
-    public = PublicLog(
-        configuration.paths.public_log, configuration.paths.log_keeping, configuration.log
-    )
+    public = PublicLog(configuration.paths.public_log, configuration.paths.log_keeping, configuration.log)
     return Court(Docket(intents.context, log or public), intents, public, clock, store)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -98,10 +97,10 @@ class Unreachable:
 
 
 @pytest.fixture
-def line(court: Court) -> Iterator[Unreachable]:
+def line(court: Court) -> Unreachable:
     made = Unreachable(court)
     court.docket = Docket(court.intents.context, made)  # type: ignore[arg-type]
-    yield made
+    return made
 
 
 @pytest.mark.parametrize("cut", ["before", "after"])
@@ -218,14 +217,14 @@ def test_the_emergency_path_is_not_repeated_from_case_to_case(court: Court) -> N
 def test_the_bench_is_not_filled_with_friends_once_there_is_a_case(court: Court) -> None:
     court.found()
     charter = court.docket.charter
-    assert charter.is_founding
+    assert charter.is_founding()
     court.open()
-    assert not charter.is_founding
+    assert not charter.is_founding()
     friend = Appointed(arbiter=arbiter("mallory"))
     with pytest.raises(Conflict, match="2 arbiters must consent"):
         charter.amend(friend)
+    other = consented(court.docket, Appointed(arbiter=arbiter("grace")), "ada", "ben")
     with pytest.raises(InvalidInput, match="signature"):
-        other = consented(court.docket, Appointed(arbiter=arbiter("grace")), "ada", "ben")
         charter.amend(friend.model_copy(update={"consents": other.consents}))
     with pytest.raises(Conflict):
         charter.amend(Adopted(policy=POLICY.model_copy(update={"version": "v2"})))
@@ -265,5 +264,8 @@ def test_a_row_that_no_step_wrote_does_not_come_from_here() -> None:
     found = subprocess.run(
         ["grep", "-rln", "RestrictionRow(", "src/rempart"], capture_output=True, text=True
     ).stdout.split()
-    assert sorted(found) == ["src/rempart/controller/cases/effects.py", "src/rempart/controller/store/tables.py"]
+    assert sorted(found) == [
+        "src/rempart/controller/cases/effects.py",
+        "src/rempart/controller/store/tables.py",
+    ]
     assert RestrictionRow.__tablename__ == "restrictions"

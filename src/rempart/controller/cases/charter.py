@@ -38,7 +38,6 @@ class CharterBook:
         with self._context.reading() as session:
             return charter_of(session)
 
-    @property
     def is_founding(self) -> bool:
         """Whether the operator alone still decides."""
         with self._context.reading() as session:

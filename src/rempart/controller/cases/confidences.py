@@ -1,4 +1,4 @@
-"""What is confidential of a case: sealed at rest, and named in the case and in the log by a salted hash only."""
+"""What is confidential of a case: sealed at rest; case and log name it by a salted hash only."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The docket: steps of cases taken, one after the other, each in the public log before it has any effect.
 
-A step is taken in three movements. It is judged and stored as intended; it is appended to the log; and in one
-transaction it is noted as logged, the case becomes what the step makes of it, and remedies are put in force or
-lifted. Killed between any two, the next process does what is left: appending the same step again
+A step is taken in three movements. It is judged and stored as intended; it is appended to the log; and in
+one transaction it is noted as logged, the case becomes what the step makes of it, and remedies are put in
+force or lifted. Killed between any two, the next process does what is left: appending the same step again
 finds it. Nothing else happens in a case while one of its steps is intended.
 """
 
@@ -107,7 +107,7 @@ class Docket:
         return self.get(id_)
 
     def take(self, id_: str, event: Event) -> Case:
-        """One step of a case. Conflict or InvalidInput when the process does not allow it: nothing changes."""
+        """One step of a case. Conflict or InvalidInput when the process does not allow it."""
         self._take(id_, lambda session, now: event)
         return self.get(id_)
 
@@ -221,9 +221,10 @@ class Docket:
                 return
             self._check_people(write.session, case, event, now)
             step(case, event, now)
-            write.session.add(
-                rows.step_row(id_, case.seq + 1, event.model_dump_json(), now, public=is_public(case, event))
-            )
+            public = is_public(case, event)
+            row = rows.step_row(id_, case.seq + 1, event.model_dump_json(), now, public=public)
+            rows.entry_of(row).encode()  # what the log would not take is refused while it can be
+            write.session.add(row)
         self._settle(id_)
 
     def _check_people(self, session: Session, case: Case, event: Event, now: datetime) -> None:
@@ -233,18 +234,15 @@ class Docket:
         if not charter_of(session).is_active(event.signed.statement.arbiter):
             raise Conflict(f"{event.signed.statement.arbiter} is no arbiter any more", field="arbiter")
         if isinstance(event, Moved) and event.motion.kind is MotionKind.EMERGENCY:
-            hosts = {target.host for target in case.targets}
-            if event.motion.measure is not None:
-                hosts.add(event.motion.measure.target.host)
             others = select(CaseRow).where(
                 CaseRow.id != case.id, CaseRow.emergency_on > now - EMERGENCY_PAUSE
             )
-            for row in session.scalars(others):
-                other = rows.state_of(row)
-                about = {target.host for target in other.targets}
-                if about & hosts and not (other.emergency and other.emergency.confirmed):
+            for other in map(rows.state_of, session.scalars(others)):
+                confirmed = other.emergency is not None and other.emergency.confirmed
+                about = [one for one in case.targets if any(map(one.overlaps, other.targets))]
+                if about and not confirmed:
                     raise Conflict(
-                        f"the emergency path was taken for {', '.join(sorted(about & hosts))} in case {other.id}",
+                        f"the emergency path was taken for {about[0]} in case {other.id}",
                         field="kind",
                         hint=f"it is open again {EMERGENCY_PAUSE.days} days after; the ordinary process is",
                     )

@@ -68,8 +68,8 @@ def _lift(write: Transaction, id_: str) -> None:
 
 
 def _touch(write: Transaction, target: Target) -> None:
-    """Have everything compiled again that the target is about. A zone that is not here has nothing to compile;
-    the remedy stands all the same, should it come."""
+    """Have everything compiled again that the target is about. A zone that is not here has nothing to
+    compile; the remedy stands all the same, should it come."""
     session = write.session
     if not target.whole_zone:
         home = enclosing_row(session, target.host.removeprefix("*."))

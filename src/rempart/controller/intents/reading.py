@@ -9,7 +9,14 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from rempart.controller.store import views
-from rempart.controller.store.tables import RecordRow, ResolutionRow, RestrictionRow, SiteRow, ZoneRow, reversed_name
+from rempart.controller.store.tables import (
+    RecordRow,
+    ResolutionRow,
+    RestrictionRow,
+    SiteRow,
+    ZoneRow,
+    reversed_name,
+)
 from rempart.model.cases_remedies import UNRESTRICTED, Measure, Restricted, restricted
 from rempart.model.records import RecordFields, RecordType
 from rempart.model.sites import Site

@@ -273,7 +273,7 @@ class CaseStepRow(Base):
 
 
 class CaseConfidenceRow(Base):
-    """Something confidential of a case: who reported, evidence, answers. The log and the case hold its seal."""
+    """Something confidential of a case: who reported, evidence, answers. Log and case hold its seal."""
 
     __tablename__ = "case_confidences"
 
