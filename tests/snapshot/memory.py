@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from rempart.model.cases_remedies import Measure, Restricted, restricted
 from rempart.model.record_parsing import parse_record
 from rempart.model.records import RecordDraft, RecordFields
 from rempart.model.sites import Site
@@ -45,18 +46,23 @@ class MemoryZone:
         sites: Iterable[Site] = (),
         resolutions: Mapping[str, Resolution] | None = None,
         child_zones: Sequence[str] = (),
+        measures: Sequence[Measure] = (),
     ) -> None:
         self.zone = zone
         self.child_zones = child_zones
         self._records = tuple(records)
         self._sites = {site.host: site for site in sites}
         self._resolutions = resolutions or {}
+        self._measures = measures
 
     def records(self, name: str) -> Sequence[RecordFields]:
         return [one for one in self._records if one.name == name]
 
     def site(self, host: str) -> Site | None:
         return self._sites.get(host)
+
+    def restricted(self, name: str) -> Restricted:
+        return restricted(self._measures, name)
 
     def exists(self, name: str) -> bool:
         return any(owner == name or owner.endswith("." + name) for owner in self.owners)

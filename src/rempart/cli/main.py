@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from rempart.cli.bench import bench
+from rempart.cli.case import case
 from rempart.cli.certificate import ca, certificate
 from rempart.cli.dns import dns
 from rempart.cli.drill import drill
@@ -51,7 +52,7 @@ def cli(context: click.Context, config_file: Path | None, debug: bool) -> None:
 
 
 for command in (
-    *(up, status, site, zone, record, dns, shield, certificate, ca, token, account, log),
+    *(up, status, site, zone, record, dns, shield, case, certificate, ca, token, account, log),
     *(attacks, mitigations, mitigation, receipt),
     *(bench, drill, service),
 ):

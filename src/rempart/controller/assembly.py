@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 import psutil
 
 from rempart.controller.bell import Bell
+from rempart.controller.cases.docket import Docket
 from rempart.controller.intents import Intents
 from rempart.controller.local_ca import LocalCa
 from rempart.controller.reports import NodeReports
@@ -47,6 +48,8 @@ class Controller:
     clock: Callable[[], datetime]
     log: PublicLog
     """Opened at its first use; whatever is wrong with it, everything else goes on."""
+    docket: Docket
+    """Cases."""
 
 
 @contextmanager
@@ -82,6 +85,7 @@ def assembled(configuration: Configuration, clock: Callable[[], datetime] = now)
             uncovered=Bell(),
             clock=clock,
             log=log,
+            docket=Docket(intents.context, log),
         )
 
 

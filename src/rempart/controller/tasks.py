@@ -14,6 +14,7 @@ import structlog
 from fastapi.concurrency import run_in_threadpool
 
 from rempart.controller.assembly import Controller
+from rempart.controller.cases.clockwork import do_what_is_due, verify_what_changed
 from rempart.controller.completion import cover, issue
 from rempart.controller.intents import SYSTEM
 from rempart.controller.local_ca import needs_renewal
@@ -29,6 +30,7 @@ COVER_LOOK_S = 300.0
 RENEW_EVERY_S = 3600.0
 FORGET_EVERY_S = 3600.0
 PRUNE_PAUSE_S = 0.1
+CASES_EVERY_S = 1.0
 WITNESS_EVERY_S = 60.0
 AFTER_ERROR_S = 10.0
 
@@ -42,6 +44,7 @@ async def run_all(controller: Controller) -> None:
         group.create_task(_forever("certificates", lambda: covering(controller)))
         group.create_task(_forever("renewals", lambda: renewing(controller)))
         group.create_task(_forever("retention", lambda: forgetting(controller)))
+        group.create_task(_forever("cases", lambda: attending(controller)))
         group.create_task(_forever("public log", lambda: witnessing(controller)))
 
 
@@ -120,6 +123,14 @@ async def renewing(controller: Controller) -> None:
     while True:
         await run_in_threadpool(renew, controller)
         await asyncio.sleep(RENEW_EVERY_S)
+
+
+async def attending(controller: Controller) -> None:
+    """Have remedies take effect and end when it is time, and look from outside whether they do."""
+    while True:
+        await run_in_threadpool(do_what_is_due, controller)
+        await run_in_threadpool(verify_what_changed, controller)
+        await asyncio.sleep(CASES_EVERY_S)
 
 
 async def witnessing(controller: Controller) -> None:

@@ -40,8 +40,11 @@ class _Server(http.server.ThreadingHTTPServer):
 class LittleOrigin:
     """Listens on a free port of loopback while the block runs."""
 
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        self._address = address
+
     def __enter__(self) -> Self:
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server((self._address, 0), _Handler)
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
@@ -56,4 +59,4 @@ class LittleOrigin:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self._address}:{self.port}"

@@ -7,7 +7,14 @@ here; the library's own sentences are for programmers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from rempart.model.base import Value
+from rempart.model.errors import InvalidInput
+
+A = TypeVar("A", bound=Value)
 
 _WORDS: Mapping[str, str] = {
     "missing": "is needed",
@@ -46,3 +53,13 @@ def in_words(found: Mapping[str, Any]) -> str:
     if kind in _WORDS:
         return _WORDS[kind].format_map(found.get("ctx", {}))
     return str(found["msg"]).removeprefix("Value error, ")
+
+
+def checked(kind: type[A], given: Mapping[str, Any], field: str) -> A:
+    """``given`` as a value of ``kind``; InvalidInput that names ``field`` and what is wrong in it."""
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join((field, *(str(part) for part in first["loc"])))
+        raise InvalidInput(in_words(dict(first)), field=where) from error

@@ -11,7 +11,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rempart.model.challenges import SecurityLevel
+from rempart.model.challenges import Exemptions, SecurityLevel
 from rempart.model.records import PROXIABLE, RecordFields, RecordType, RRset
 from rempart.model.sites import Origin, OriginTls, Site, SiteLimits
 from rempart.model.zones import SslMode, Zone
@@ -34,7 +34,7 @@ from rempart.snapshot.items import EdgeOrigin, Item, RRsetItem, SiteItem, ZoneIt
 from rempart.snapshot.origin_policy import why_never, why_refused
 from rempart.snapshot.surroundings import EDGE_TTL, Surroundings
 
-BUILD_VERSION = 2
+BUILD_VERSION = 3
 """Raise it when the same rows compile to other items: the next start then compiles everything again."""
 NS_TTL = 3_600
 EDGE_ORIGINS_MAX = 64
@@ -98,6 +98,10 @@ def _rrsets(view: ZoneView, name: str, surroundings: Surroundings) -> list[RRset
     records = view.records(name)
     addressed = address_records(records)
     plain: dict[str, list[RecordFields]] = {}
+    restricted = view.restricted(name)
+    if restricted.dns_dropped:
+        # The zone stays ours, signed as before, and has no such name: its keys are kept, and the delegation.
+        records, addressed = (), ()
     for record in records:
         if record.type not in PROXIABLE and not (name == zone and record.type is RecordType.NS):
             plain.setdefault(record.type.value, []).append(record)
@@ -105,8 +109,13 @@ def _rrsets(view: ZoneView, name: str, surroundings: Surroundings) -> list[RRset
     if name == zone:
         servers = sorted(f"{server}." for server in surroundings.nameservers_of(zone))
         rrsets.append(RRset(name=name, type="NS", ttl=NS_TTL, rdata=tuple(servers)))
+    if restricted.dns_dropped and name != surroundings.default_nameserver(zone):
+        return rrsets
     if at_edge(view, name, surroundings):
         return rrsets + _addresses(name, Found(surroundings.edge_addresses, EDGE_TTL))
+    if restricted.proxy_dropped and view.site(name) is not None:
+        # Whom the site's owner named as its origin answers now; what records say beside it was never served.
+        return rrsets + _addresses(name, behind(view, name, surroundings))
     literal = [record for record in addressed if record.type is not RecordType.CNAME]
     for type_ in (RecordType.A, RecordType.AAAA):
         same = [record for record in literal if record.type is type_]
@@ -153,7 +162,8 @@ def _addresses(name: str, found: Found) -> list[RRset]:
 
 
 def _site(view: ZoneView, name: str, surroundings: Surroundings) -> SiteItem | None:
-    if in_child_zone(view, name):
+    restricted = view.restricted(name)
+    if in_child_zone(view, name) or restricted.proxy_dropped or restricted.dns_dropped:
         return None
     site = view.site(name)
     if site is not None:
@@ -162,9 +172,9 @@ def _site(view: ZoneView, name: str, surroundings: Surroundings) -> SiteItem | N
             origins=_origins(view, site, name, surroundings),
             https_redirect=site.https_redirect,
             limits=site.limits,
-            challenge=(site.security_level or view.zone.settings.security_level)
-            is SecurityLevel.UNDER_ATTACK,
-            exemptions=site.exemptions,
+            challenge=restricted.challenge
+            or (site.security_level or view.zone.settings.security_level) is SecurityLevel.UNDER_ATTACK,
+            exemptions=Exemptions() if restricted.challenge else site.exemptions,
         )
     records = address_records(view.records(name))
     if not any(record.proxied for record in records):
@@ -176,7 +186,7 @@ def _site(view: ZoneView, name: str, surroundings: Surroundings) -> SiteItem | N
         origins=_implied_origins(view, name, records, surroundings),
         https_redirect=settings.always_use_https and settings.ssl is not SslMode.OFF,
         limits=SiteLimits(),
-        challenge=settings.security_level is SecurityLevel.UNDER_ATTACK,
+        challenge=restricted.challenge or settings.security_level is SecurityLevel.UNDER_ATTACK,
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from rempart.model.base import Value
+from rempart.model.cases_remedies import Restricted
 from rempart.model.records import RecordFields
 from rempart.model.sites import Site
 from rempart.model.zones import Zone
@@ -41,6 +42,10 @@ class ZoneView(Protocol):
     def records(self, name: str) -> Sequence[RecordFields]: ...
 
     def site(self, host: str) -> Site | None: ...
+
+    def restricted(self, name: str) -> Restricted:
+        """What cases have decided about ``name``."""
+        ...
 
     def exists(self, name: str) -> bool:
         """True when a record or site has this name or one below it (RFC 4592 section 2.2.2)."""
@@ -110,6 +115,10 @@ class RecordingView:
     def site(self, host: str) -> Site | None:
         self._look(host)
         return self._view.site(host)
+
+    def restricted(self, name: str) -> Restricted:
+        self._look(name)
+        return self._view.restricted(name)
 
     def exists(self, name: str) -> bool:
         self._keys.add(existence_key(self.zone.name, name))

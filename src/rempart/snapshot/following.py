@@ -69,6 +69,8 @@ def at_edge(view: ZoneView, name: str, surroundings: Surroundings) -> bool:
     """True when the zone answers ``name`` with the edge's addresses."""
     if name == surroundings.default_nameserver(view.zone.name):
         return True
+    if view.restricted(name).proxy_dropped:
+        return False
     records = address_records(view.records(name))
     if view.zone.paused and records:
         return False
@@ -127,6 +129,10 @@ def _follow(
         return NOTHING
     seen |= {name, owner}
     site = view.site(owner)
+    if not behind and view.restricted(owner).dns_dropped:
+        return NOTHING
+    if not behind and site is not None and view.restricted(owner).proxy_dropped:
+        return _follow(view, owner, surroundings, behind=True, seen=seen - {owner, name})
     if not behind and at_edge(view, owner, surroundings):
         return Found(surroundings.edge_addresses, EDGE_TTL)
     if behind and site is not None:

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 import rempart
 from rempart.controller.admin_api import (
     accounts,
+    cases,
     certificates,
     metrics,
     public_log,
@@ -38,6 +39,7 @@ def admin_application(controller: Controller) -> FastAPI:
         sites,
         certificates,
         accounts,
+        cases,
         secondaries,
         status,
         metrics,

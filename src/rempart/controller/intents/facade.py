@@ -63,6 +63,11 @@ class Intents:
         self.resolutions = ResolutionIntents(self._context)
         self.audit = AuditTrail(self._context)
 
+    @property
+    def context(self) -> Context:
+        """What other rooms of the controller write through."""
+        return self._context
+
     def apply_configuration(self) -> Written[bool]:
         """Begin an epoch of the store's history. Compile everything again if configuration, edge addresses or
         Rempart's own compiler changed since the store was last compiled; the value says whether that was so.

@@ -9,7 +9,15 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from rempart.controller.store import views
-from rempart.controller.store.tables import RecordRow, ResolutionRow, SiteRow, ZoneRow, reversed_name
+from rempart.controller.store.tables import (
+    RecordRow,
+    ResolutionRow,
+    RestrictionRow,
+    SiteRow,
+    ZoneRow,
+    reversed_name,
+)
+from rempart.model.cases_remedies import UNRESTRICTED, Measure, Restricted, restricted
 from rempart.model.records import RecordFields, RecordType
 from rempart.model.sites import Site
 from rempart.model.zones import Zone
@@ -63,6 +71,7 @@ class StoredZone:
         self._resolutions = resolutions
         self._records: dict[str, list[RecordFields]] = {}
         self._sites: dict[str, Site | None] = {}
+        self._measures: tuple[Measure, ...] | None = None
         self._children: tuple[str, ...] | None = None
         self._existing: frozenset[str] | None = None
         """All names of the zone and those above them, once everything was read."""
@@ -93,6 +102,11 @@ class StoredZone:
 
     def resolution(self, name: str) -> Resolution | None:
         return self._resolutions.get(name)
+
+    def restricted(self, name: str) -> Restricted:
+        if self._measures is None:
+            self._measures = tuple(_measures_within(self._session, self._zone.name))
+        return restricted(self._measures, name) if self._measures else UNRESTRICTED
 
     def exists(self, name: str) -> bool:
         if self._existing is not None:
@@ -152,3 +166,16 @@ class StoredZone:
                 if self._session.scalars(found).first() is not None:
                     return True
         return False
+
+
+def _measures_within(session: Session, zone: str) -> Iterator[Measure]:
+    """The measures in force about the zone, about a zone above it, and about names in it."""
+    at, labels = reversed_name(zone), zone.split(".")
+    above = [".".join(labels[start:]) for start in range(1, len(labels))]
+    for condition in (
+        (RestrictionRow.host.in_(above), RestrictionRow.whole_zone),
+        (RestrictionRow.reversed_name == at,),
+        (RestrictionRow.reversed_name > at + ".", RestrictionRow.reversed_name < at + "/"),
+    ):
+        for row in session.scalars(select(RestrictionRow).where(*condition)):
+            yield Measure.model_validate(row.measure)

@@ -234,6 +234,74 @@ class EpochRow(Base):
     """The revision it began at."""
 
 
+class CaseRow(Base):
+    """A case as its steps have made it: derived from them, kept for lists and for the clock."""
+
+    __tablename__ = "cases"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    phase: Mapped[str] = mapped_column(index=True)
+    category: Mapped[str]
+    source: Mapped[str]
+    host: Mapped[str] = mapped_column(index=True)
+    """Of its first target."""
+    opened_on: Mapped[datetime] = mapped_column(Instant, index=True)
+    due_on: Mapped[datetime | None] = mapped_column(Instant, index=True)
+    """When the clock brings something about next."""
+    verify_from: Mapped[datetime | None] = mapped_column(Instant, index=True)
+    """Since when it is to be seen from outside that a remedy is in force, or gone; None: it was."""
+    emergency_on: Mapped[datetime | None] = mapped_column(Instant)
+    state: Mapped[str] = mapped_column(Text)
+
+
+class CaseStepRow(Base):
+    """A step of a case, or of the charter. Only ever added; the public log's place is noted once."""
+
+    __tablename__ = "case_steps"
+
+    case_id: Mapped[str] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(Instant)
+    event: Mapped[str] = mapped_column(Text)
+    public: Mapped[bool]
+    salt: Mapped[str]
+    """Base64; of the seal that the log holds when the step is not public."""
+    log_index: Mapped[int | None] = mapped_column(BigInteger)
+    """None: intended, perhaps in the log, without effect yet."""
+
+    __table_args__ = (Index("case_steps_pending", "log_index", "case_id"),)
+
+
+class CaseConfidenceRow(Base):
+    """Something confidential of a case: who reported, evidence, answers. Log and case hold its seal."""
+
+    __tablename__ = "case_confidences"
+
+    seal: Mapped[str] = mapped_column(primary_key=True)
+    case_id: Mapped[str] = mapped_column(index=True)
+    what: Mapped[str]
+    at: Mapped[datetime] = mapped_column(Instant)
+    sealed: Mapped[str] = mapped_column(Text)
+    """Salt and content, unreadable without the store's key."""
+
+
+class RestrictionRow(Base):
+    """A remedy in force. Written together with the step that puts it in force, and nowhere else.
+
+    By name, not by id: an owner who removes and adds the site again changes nothing about it.
+    """
+
+    __tablename__ = "restrictions"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"))
+    host: Mapped[str] = mapped_column(ordered_text(), index=True)
+    reversed_name: Mapped[str] = mapped_column(ordered_text(), index=True)
+    whole_zone: Mapped[bool]
+    measure: Mapped[dict[str, Any]] = mapped_column(JSON)
+    since: Mapped[datetime] = mapped_column(Instant)
+
+
 class AuditRow(Base):
     __tablename__ = "audit"
 

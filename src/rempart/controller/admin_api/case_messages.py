@@ -1,0 +1,100 @@
+"""What the admin API takes and answers about cases."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rempart.controller.cases.confidences import Confidence
+from rempart.controller.cases.rows import CaseStep
+from rempart.governance.charter import CharterEvent
+from rempart.model.base import Value
+from rempart.model.cases import Arbiter, Case, Category, Order, Policy, Source
+from rempart.model.cases_events import Closed, Moved, Notified, Person, Scrutinised, Stated, Triaged
+from rempart.model.cases_remedies import Moment, Target
+
+Long = Annotated[str, Field(min_length=1, max_length=200_000)]
+
+
+class NewCase(Value):
+    source: Source
+    category: Category
+    targets: tuple[Target, ...] = Field(min_length=1, max_length=50)
+    urls: tuple[Annotated[str, Field(max_length=2_000)], ...] = Field(default=(), max_length=200)
+    order: Order | None = None
+    report: Long | None = None
+    reporter: Annotated[str, Field(min_length=1, max_length=1_000)] | None = Field(default=None, repr=False)
+    """Name and address; kept apart, sealed, never in the log."""
+    evidence: tuple[Long, ...] = Field(default=(), max_length=50)
+    by: Person
+
+
+class NewAnswer(Value):
+    kind: Literal["answer"] = "answer"
+    text: Long
+
+
+class NewAppeal(Value):
+    kind: Literal["appeal"] = "appeal"
+    text: Long
+
+
+class NewNotice(Value):
+    """The notice of what was decided."""
+
+    kind: Literal["announce"] = "announce"
+    effective_at: Moment | None = None
+    """None: when the policy's notice period is over."""
+    by: Person
+
+
+NewStep = Annotated[
+    Triaged | Notified | NewAnswer | Scrutinised | Moved | Stated | NewNotice | NewAppeal | Closed,
+    Field(discriminator="kind"),
+]
+
+
+class NewStepBody(Value):
+    step: NewStep
+
+
+class DeadlineView(Value):
+    at: datetime
+    what: str
+    over: bool
+
+
+class CaseView(Value):
+    """A case, and what is to happen by when."""
+
+    case: Case
+    deadlines: tuple[DeadlineView, ...] = ()
+    eligible: tuple[str, ...] = ()
+    """Who may vote on the open motion."""
+    required: int | None = None
+
+
+class Cases(Value):
+    cases: tuple[CaseView, ...]
+    total: int
+
+
+class CaseSteps(Value):
+    steps: tuple[CaseStep, ...]
+
+
+class Confidences(Value):
+    confidences: tuple[Confidence, ...]
+
+
+class CharterView(Value):
+    seq: int
+    founding: bool
+    arbiters: tuple[Arbiter, ...]
+    policies: tuple[Policy, ...]
+
+
+class CharterChange(Value):
+    change: CharterEvent

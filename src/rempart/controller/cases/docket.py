@@ -1,0 +1,297 @@
+"""The docket: steps of cases taken, one after the other, each in the public log before it has any effect.
+
+A step is taken in three movements. It is judged and stored as intended; it is appended to the log; and in
+one transaction it is noted as logged, the case becomes what the step makes of it, and remedies are put in
+force or lifted. Killed between any two, the next process does what is left: appending the same step again
+finds it. Nothing else happens in a case while one of its steps is intended.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from rempart.controller.cases import rows
+from rempart.controller.cases.charter import CharterBook, charter_of
+from rempart.controller.cases.confidences import Confidence, What, keep, kept
+from rempart.controller.cases.effects import carry_out
+from rempart.controller.intents.actor import SYSTEM
+from rempart.controller.intents.context import Context, Page, check_page
+from rempart.controller.store.tables import CaseRow, CaseStepRow
+from rempart.governance.cases import Step, open_case, step
+from rempart.governance.charter import CHARTER, CHARTER_EVENT, Retired
+from rempart.governance.deadlines import due
+from rempart.governance.instructions import Lift, PutInForce
+from rempart.governance.log.step import Step as LogStep
+from rempart.governance.publishing import is_public
+from rempart.model.cases import Case, Category, MotionKind, Order, Phase, Source
+from rempart.model.cases_events import (
+    EVENT,
+    Answered,
+    Appealed,
+    Event,
+    Left,
+    Moved,
+    Opened,
+    Stated,
+    Verified,
+)
+from rempart.model.cases_remedies import Target
+from rempart.model.errors import Conflict, NotFound
+
+EMERGENCY_PAUSE = timedelta(days=30)
+"""Between two emergencies about the same host in different cases: else the 72 hours would be no bound."""
+
+
+class InLog(Protocol):
+    """Where a step is in the log."""
+
+    @property
+    def index(self) -> int: ...
+
+
+class Log(Protocol):
+    """The public log. What ``append`` has returned for is in it, signed and published; what is in it already
+    is found. Raises EnvironmentLacks or Conflict when it is not: the step then has no effect."""
+
+    def append(self, step: LogStep) -> InLog: ...
+
+
+class Docket:
+    """All cases. Safe to use from any thread."""
+
+    def __init__(self, context: Context, log: Log) -> None:
+        self._context = context
+        self._log = log
+        self.charter = CharterBook(context, self._settle)
+
+    # --- steps ---------------------------------------------------------------------------------------
+
+    def open(
+        self,
+        source: Source,
+        category: Category,
+        targets: tuple[Target, ...],
+        by: str,
+        *,
+        urls: tuple[str, ...] = (),
+        order: Order | None = None,
+        confidential: tuple[tuple[What, str], ...] = (),
+    ) -> Case:
+        """A new case. Conflict when policy or arbiters are wanting."""
+        self.resume()
+        with self._context.writing(SYSTEM) as write:
+            now = rows.whole_seconds(write.now)
+            charter = charter_of(write.session)
+            id_ = f"{now:%Y}-{secrets.token_hex(5)}"
+            seal = self._context.store.seal
+            sealed = [keep(write.session, seal, id_, what, text, now) for what, text in confidential]
+            event = Opened(
+                source=source,
+                category=category,
+                targets=targets,
+                urls=urls,
+                confidential=tuple(sealed),
+                order=order,
+                policy=charter.policy.version if charter.policy else "none",
+                charter=charter.seq,
+                by=by,
+            )
+            open_case(id_, event, charter.policy, charter.arbiters, now)
+            write.session.add(rows.step_row(id_, 1, event.model_dump_json(), now, public=False))
+        self._settle(id_)
+        return self.get(id_)
+
+    def take(self, id_: str, event: Event) -> Case:
+        """One step of a case. Conflict or InvalidInput when the process does not allow it."""
+        self._take(id_, lambda session, now: event)
+        return self.get(id_)
+
+    def answer(self, id_: str, text: str) -> Case:
+        """The owner's answer."""
+        seal = self._context.store.seal
+        self._take(
+            id_,
+            lambda session, now: Answered(confidential=keep(session, seal, id_, What.ANSWER, text, now)),
+        )
+        return self.get(id_)
+
+    def appeal(self, id_: str, text: str) -> Case:
+        """The owner's appeal."""
+        seal = self._context.store.seal
+        self._take(
+            id_,
+            lambda session, now: Appealed(confidential=keep(session, seal, id_, What.APPEAL, text, now)),
+        )
+        return self.get(id_)
+
+    def tick(self, id_: str) -> bool:
+        """Do what the clock, or an arbiter's leaving, brings about; whether there was anything."""
+        self._settle(id_)
+        with self._context.reading() as session:
+            case = rows.state_of(rows.case_row(session, id_))
+            active = {one.id for one in charter_of(session).arbiters}
+        gone = [one.id for one in case.roster if one.id not in active]
+        if gone and case.phase is not Phase.CLOSED:
+            self._take(id_, lambda session, now: Left(arbiter=gone[0]))
+            return True
+        if due(case, rows.whole_seconds(self._context.clock())) is None:
+            with self._context.writing(SYSTEM) as write:
+                row = rows.case_row(write.session, id_)
+                rows.keep_state(row, rows.state_of(row))  # it was asked to look at itself
+            return False
+        self._take(id_, lambda session, now: due(rows.state_of(rows.case_row(session, id_)), now))
+        return True
+
+    def resume(self) -> int:
+        """Finish what a crash or an unreachable log left intended; how many steps there were."""
+        with self._context.reading() as session:
+            waiting = session.scalars(
+                select(CaseStepRow.case_id).where(CaseStepRow.log_index.is_(None)).distinct()
+            ).all()
+        for id_ in sorted(waiting, key=lambda one: (one != CHARTER, one)):
+            self._settle(id_)
+        return len(waiting)
+
+    def due(self) -> tuple[str, ...]:
+        """Cases in which something is to happen now."""
+        with self._context.reading() as session:
+            found = select(CaseRow.id).where(CaseRow.due_on <= self._context.clock())
+            return tuple(session.scalars(found.order_by(CaseRow.due_on)))
+
+    def verified(self, id_: str, event: Verified) -> Case:
+        """What was seen from outside."""
+        return self.take(id_, event)
+
+    # --- reading -------------------------------------------------------------------------------------
+
+    def get(self, id_: str) -> Case:
+        """NotFound when there is none."""
+        with self._context.reading() as session:
+            row = session.get(CaseRow, id_)
+            if row is None and rows.intended(session, id_) is not None:
+                raise Conflict("the case is not in the public log yet", hint="it goes on by itself")
+            return rows.state_of(rows.case_row(session, id_))
+
+    def steps(self, id_: str) -> tuple[rows.CaseStep, ...]:
+        with self._context.reading() as session:
+            rows.case_row(session, id_)
+            return rows.steps_of(session, id_)
+
+    def confidences(self, id_: str, *, with_reporter: bool = False) -> tuple[Confidence, ...]:
+        with self._context.reading() as session:
+            rows.case_row(session, id_)
+            return kept(session, self._context.store.seal, id_, with_reporter=with_reporter)
+
+    def list(self, *, phase: Phase | None = None, page: int = 1, per_page: int = 100) -> Page[Case]:
+        """Newest first."""
+        check_page(page, per_page)
+        with self._context.reading() as session:
+            found = select(CaseRow)
+            if phase is not None:
+                found = found.where(CaseRow.phase == phase.value)
+            total = session.scalars(select(func.count()).select_from(found.subquery())).one()
+            some = found.order_by(CaseRow.opened_on.desc(), CaseRow.id).limit(per_page)
+            there = session.scalars(some.offset((page - 1) * per_page))
+            return Page(tuple(map(rows.state_of, there)), total, page, per_page)
+
+    def to_verify(self) -> tuple[tuple[Case, datetime], ...]:
+        """Cases whose remedy was put in force or lifted, and since when nobody has seen it from outside."""
+        with self._context.reading() as session:
+            found = select(CaseRow).where(CaseRow.verify_from.is_not(None)).order_by(CaseRow.verify_from)
+            return tuple(
+                (rows.state_of(row), row.verify_from) for row in session.scalars(found) if row.verify_from
+            )
+
+    # --- how a step is taken -------------------------------------------------------------------------
+
+    def _take(self, id_: str, make: _Make) -> None:
+        self._settle(id_)
+        with self._context.writing(SYSTEM) as write:
+            if rows.intended(write.session, id_) is not None:
+                raise Conflict("another step of this case is being taken", hint="try again")
+            case = rows.state_of(rows.case_row(write.session, id_))
+            now = max(rows.whole_seconds(write.now), case.last_at)
+            event = make(write.session, now)
+            if event is None:
+                return
+            self._check_people(write.session, case, event, now)
+            step(case, event, now)
+            public = is_public(case, event)
+            row = rows.step_row(id_, case.seq + 1, event.model_dump_json(), now, public=public)
+            rows.entry_of(row).encode()  # what the log would not take is refused while it can be
+            write.session.add(row)
+        self._settle(id_)
+
+    def _check_people(self, session: Session, case: Case, event: Event, now: datetime) -> None:
+        """What a case alone does not know: who has left since, and other cases' emergencies."""
+        if not isinstance(event, Moved | Stated):
+            return
+        if not charter_of(session).is_active(event.signed.statement.arbiter):
+            raise Conflict(f"{event.signed.statement.arbiter} is no arbiter any more", field="arbiter")
+        if isinstance(event, Moved) and event.motion.kind is MotionKind.EMERGENCY:
+            others = select(CaseRow).where(
+                CaseRow.id != case.id, CaseRow.emergency_on > now - EMERGENCY_PAUSE
+            )
+            for other in map(rows.state_of, session.scalars(others)):
+                confirmed = other.emergency is not None and other.emergency.confirmed
+                about = [one for one in case.targets if any(map(one.overlaps, other.targets))]
+                if about and not confirmed:
+                    raise Conflict(
+                        f"the emergency path was taken for {about[0]} in case {other.id}",
+                        field="kind",
+                        hint=f"it is open again {EMERGENCY_PAUSE.days} days after; the ordinary process is",
+                    )
+
+    def _settle(self, id_: str) -> None:
+        """Append the intended step to the log and let it have its effect."""
+        with self._context.reading() as session:
+            row = rows.intended(session, id_)
+            if row is None:
+                return
+            seq, entry = row.seq, rows.entry_of(row)
+        index = self._log.append(entry).index
+        with self._context.writing(SYSTEM) as write:
+            there = write.session.get(CaseStepRow, (id_, seq))
+            if there is None:
+                raise NotFound(f"step {seq} of {id_} is gone", field="case")
+            if there.log_index is not None:
+                return  # another thread was faster
+            there.log_index = index
+            if id_ == CHARTER:
+                if isinstance(CHARTER_EVENT.validate_json(there.event), Retired):
+                    # Every case looks whether it still counts on who has left.
+                    open_ones = CaseRow.phase != Phase.CLOSED.value
+                    write.session.execute(update(CaseRow).where(open_ones).values(due_on=there.at))
+                return
+            after = self._stepped(write.session, there)
+            case = after.case
+            effects = [one for one in after.instructions if isinstance(one, PutInForce | Lift)]
+            row_of_case = write.session.get(CaseRow, id_)
+            if row_of_case is None:
+                row_of_case = rows.new_state(case)
+                write.session.add(row_of_case)
+            rows.keep_state(row_of_case, case)
+            event = EVENT.validate_json(there.event)
+            if effects:
+                row_of_case.verify_from = there.at
+            elif isinstance(event, Verified):
+                row_of_case.verify_from = None
+            write.session.flush()
+            if carry_out(write, effects):
+                write.settle(case, f"case.{event.kind}", id_, unconditional=True)
+
+    def _stepped(self, session: Session, row: CaseStepRow) -> Step:
+        event = EVENT.validate_json(row.event)
+        if isinstance(event, Opened):
+            charter = charter_of(session, event.charter)
+            return open_case(row.case_id, event, charter.policy, charter.arbiters, row.at)
+        return step(rows.state_of(rows.case_row(session, row.case_id)), event, row.at)
+
+
+class _Make(Protocol):
+    def __call__(self, session: Session, now: datetime, /) -> Event | None: ...

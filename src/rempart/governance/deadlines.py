@@ -1,0 +1,67 @@
+"""What the clock alone brings about, and until when who has time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from rempart.governance.cases import lift_due, restriction_due
+from rempart.governance.quorum import LIFE, LIFE_OTHERWISE
+from rempart.model.cases import Case, Phase
+from rempart.model.cases_events import Lifted, TookEffect
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """Until ``at``, ``what``."""
+
+    at: datetime
+    what: str
+
+    def is_over(self, now: datetime) -> bool:
+        return now > self.at
+
+
+def due(case: Case, now: datetime) -> TookEffect | Lifted | None:
+    """The event that is to happen now without anybody's doing. What is to be lifted comes first."""
+    now = max(now, case.last_at)
+    why = lift_due(case, now)
+    if why is not None and case.restriction is not None:
+        return Lifted(restriction=case.restriction.id, why=why)
+    restriction = restriction_due(case, now)
+    if restriction is None or case.decision is None:
+        return None
+    return TookEffect(decision=case.decision, restriction=restriction)
+
+
+def deadlines(case: Case) -> tuple[Deadline, ...]:
+    """What is to happen by when, soonest first."""
+    found: list[tuple[datetime | None, str]] = []
+    if (
+        case.order is not None
+        and case.restriction is None
+        and case.phase not in (Phase.LIFTED, Phase.DISMISSED, Phase.CLOSED)
+    ):
+        found.append((case.order.deadline, "the order is to be given effect"))
+    if case.phase is Phase.NOTIFIED and not case.answered:
+        found.append((case.answer_by, "the owner may answer"))
+    if case.motion is not None:
+        life = LIFE.get(case.motion.kind, LIFE_OTHERWISE)
+        found.append((case.motion.at + life, f"the motion for {case.motion.kind.value} can be agreed to"))
+    if not case.suspended:
+        found.append((case.effective_at, "the remedy takes effect"))
+    found.append((case.ends_at, "the remedy ends by itself"))
+    if case.restriction is not None and case.appeal is None and case.outcome is None:
+        found.append((case.appeal_until, "the owner may appeal"))
+    there = [Deadline(at, what) for at, what in found if at is not None]
+    return tuple(sorted(there, key=lambda one: one.at))
+
+
+def next_due(case: Case) -> datetime | None:
+    """When the clock brings something about next; None when it will not."""
+    if case.lift_due is not None and case.restriction is not None:
+        return case.last_at
+    times = [case.ends_at if case.restriction is not None else None]
+    if not case.suspended and case.phase in (Phase.ANNOUNCED, Phase.IN_EFFECT):
+        times.append(case.effective_at)
+    return min((one for one in times if one is not None), default=None)

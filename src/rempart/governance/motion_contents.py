@@ -1,0 +1,102 @@
+"""What a motion must say, by its kind: its measure, its ground, and why nothing narrower serves."""
+
+from __future__ import annotations
+
+from rempart.governance.log.canonical import canonical
+from rempart.model.cases import Case, GroundKind, Motion, MotionKind, Outcome
+from rempart.model.cases_remedies import LADDER, RUNGS, Measure, is_at_most, narrower
+from rempart.model.errors import InvalidInput
+
+MOTION_BYTES_MAX = 40_000
+"""An entry of the log holds 65,535 octets, and the signatures go into it too."""
+WITH_A_MEASURE = (MotionKind.DECISION, MotionKind.EMERGENCY, MotionKind.ORDER)
+
+
+def check_contents(case: Case, motion: Motion) -> None:
+    """InvalidInput names the field that is wrong or missing."""
+    if len(canonical(motion.model_dump(mode="json"))) > MOTION_BYTES_MAX:
+        raise InvalidInput("the motion is too long for the public log", field="facts", hint="be brief")
+    if motion.kind in WITH_A_MEASURE:
+        _check_measure(case, motion)
+    elif motion.kind is MotionKind.APPEAL:
+        _check_outcome(case, motion)
+    elif motion.measure is not None:
+        raise InvalidInput("this motion has no measure", field="measure")
+    if (motion.kind is MotionKind.EMERGENCY) != (motion.criterion is not None):
+        raise InvalidInput(
+            "an emergency is an immediate threat to life, and nothing else is", field="criterion"
+        )
+    if (motion.kind is MotionKind.REVIEW) != (motion.justified is not None):
+        raise InvalidInput("a review says whether the path was rightly taken", field="justified")
+    if (motion.kind is MotionKind.APPEAL) != (motion.outcome is not None):
+        raise InvalidInput("an appeal, and nothing else, has an outcome", field="outcome")
+
+
+def _check_measure(case: Case, motion: Motion) -> None:
+    measure = motion.measure
+    if measure is None:
+        raise InvalidInput("which remedy?", field="measure")
+    _check_available(measure)
+    if not any(target.includes(measure.target) for target in case.targets):
+        raise InvalidInput(f"the case is not about {measure.target}", field="measure.target")
+    if motion.ground is None:
+        raise InvalidInput("on which ground?", field="ground")
+    if motion.kind is MotionKind.ORDER:
+        if case.order is None or not is_at_most(measure.remedy, case.order.demanded.remedy):
+            raise InvalidInput("wider than what was ordered", field="measure.remedy")
+    else:
+        rule = case.policy.rule(motion.rule) if motion.rule else None
+        if rule is None:
+            raise InvalidInput(f"policy {case.policy.version} has no such rule", field="rule")
+        if not is_at_most(measure.remedy, rule.most):
+            raise InvalidInput(f"the rule {rule.id} allows {rule.most} at most", field="measure.remedy")
+        if motion.ground.kind is GroundKind.POLICY and motion.ground.basis != rule.title:
+            raise InvalidInput("the ground is the rule's title", field="ground.basis")
+    missing = unexplained(motion)
+    if missing:
+        raise InvalidInput(
+            f"say why these narrower remedies do not serve: {', '.join(missing)}", field="why_not"
+        )
+
+
+def unexplained(motion: Motion) -> tuple[str, ...]:
+    """The narrower remedies that exist, for which the motion does not say why they do not serve."""
+    if motion.measure is None:
+        return ()
+    return tuple(
+        one
+        for one in narrower(motion.measure.remedy)
+        if not RUNGS[one].missing and not motion.why_not.get(one, "").strip()
+    )
+
+
+def _check_available(measure: Measure) -> None:
+    rung = RUNGS[measure.remedy]
+    if rung.missing:
+        there = ", ".join(one.remedy for one in LADDER if not one.missing)
+        raise InvalidInput(
+            f"{measure.remedy} needs a part that is not there yet: {rung.missing}",
+            field="measure.remedy",
+            hint=f"there are {there}",
+        )
+
+
+def _check_outcome(case: Case, motion: Motion) -> None:
+    decided = case.decision.motion.measure if case.decision else None
+    if (motion.outcome is Outcome.CHANGED) != (motion.measure is not None):
+        raise InvalidInput("a changed decision, and no other, has another measure", field="measure")
+    if motion.measure is None or decided is None:
+        return
+    _check_available(motion.measure)
+    if motion.ground is None:
+        raise InvalidInput("on which ground?", field="ground")
+    same = motion.measure.remedy is decided.remedy
+    shorter = (
+        same
+        and motion.measure.days is not None
+        and (decided.days is None or motion.measure.days < decided.days)
+    )
+    if motion.measure.target != decided.target or not (
+        motion.measure.remedy in narrower(decided.remedy) or shorter
+    ):
+        raise InvalidInput("on appeal a measure can only become narrower or shorter", field="measure")
