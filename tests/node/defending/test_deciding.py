@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -225,3 +226,17 @@ def test_a_disk_that_takes_nothing_stops_nobody_and_is_caught_up_with(play: Play
     play.quiet(2)
     past = read_history(play.paths, Layer.PACKET)
     assert [line.mitigation.id for line in past if line.mitigation] == ["P-1"]
+
+
+def test_the_node_may_read_what_a_part_has_written_for_itself_alone(state: Path) -> None:
+    configuration = Configuration(state=state)
+    prepare(configuration, is_root=False)
+    before = os.umask(0o077)  # as ``node/privileges.py`` leaves it
+    try:
+        journal = Journal(configuration.paths, Layer.PACKET, configuration.defence)
+        journal.opened(DAWN)
+        journal.write(Account(layer=Layer.PACKET, at=DAWN))
+    finally:
+        os.umask(before)
+    modes = {one.name: one.stat().st_mode & 0o777 for one in configuration.paths.packet_journal.iterdir()}
+    assert modes == {"now.json": 0o640, "history.jsonl": 0o640}
