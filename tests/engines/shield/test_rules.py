@@ -156,7 +156,7 @@ def test_of_what_is_kept_no_more_than_fit_and_names_of_one_length(shield: Shield
 
 
 def test_settings_that_change_leave_a_capture_alone(shield: Shield) -> None:
-    tables.configure(shield, ShieldOrders(capture=8))
+    tables.capture(shield, 8)
     tables.configure(shield, ShieldOrders(sample_passed=4))
     assert tables.flags(shield) & Flag.CAPTURING
     raw_config = np.frombuffer(shield.maps["config"].lookup(bytes(4)) or b"", layout.CONFIG)[0]

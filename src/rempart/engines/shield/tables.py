@@ -60,11 +60,6 @@ def configure(shield: Shield, orders: ShieldOrders) -> None:
             flags=Flag(int(before["flags"])) & (LISTS | Flag.CAPTURING),
             capture_mask=int(before["capture_mask"]),
         )
-        if orders.capture is None and Flag(int(before["flags"])) & Flag.CAPTURING:
-            # It is its writer's to begin and to end (``node/shield/capturing.py``), whatever changes
-            # meanwhile.
-            record["flags"] |= int(Flag.CAPTURING)
-            record["capture_mask"] = before["capture_mask"]
         shield.maps["config"].update(_FIRST, record.tobytes())
 
 

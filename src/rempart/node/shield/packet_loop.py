@@ -39,7 +39,7 @@ STOPPED = "stopped with rempart up"
 NAMING = Naming(key=lambda _: NODE, subject=lambda _: NODE_SUBJECT, words=packet_words)
 _ANSWERS = {
     PacketClass.DNS: (Reason.TX_DNS_TRUNCATED, Reason.DROP_DNS_LIMIT),
-    PacketClass.SYN: (Reason.TX_SYN_COOKIE, Reason.DROP_SYN_OPTIONS, Reason.DROP_SYN_COOKIE_FAILED),
+    PacketClass.SYN: (Reason.TX_SYN_COOKIE, Reason.DROP_SYN_OPTIONS),
     PacketClass.TCP: (Reason.DROP_ACK,),
 }
 """What a measure does to packets of each class: its hits."""
