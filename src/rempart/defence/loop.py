@@ -100,7 +100,8 @@ class Defence:
         self._every = {Layer.PACKET: 1, Layer.REQUEST: 1}
         self._ported = 0.0
         self._observed_hits: dict[int, int] = {}
-        self._enforced = EnforceRules((), Measure(0), ())
+        self._enforced: EnforceRules | None = EnforceRules((), Measure(0), ())
+        """What was told last; None: another process has told it."""
 
     def handle(self, event: Event, now: float) -> list[Instruction]:
         """What follows from ``event`` at ``now`` (seconds, never going back)."""
@@ -126,6 +127,7 @@ class Defence:
         """Go on with what a loop before this one has begun, before the first tick. ``service``: what it was
         counted under (``Standing.service``)."""
         self.mitigations.resume(mitigation, service, now)
+        self._enforced = None
 
     # --- one tick
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -12,9 +12,11 @@ import pytest
 from rempart.engines.haproxy import sight, verdicts
 from rempart.engines.haproxy.defending import EdgeDefence
 from rempart.engines.haproxy.names import Places
+from rempart.engines.haproxy.runtime import RuntimeSocket
 from rempart.model.attacks import Action, Records, Term
 from rempart.model.errors import EngineRefused
 from rempart.model.gate import COOKIE
+from rempart.model.sites import SiteLimits
 from tests.engines.haproxy.edge import Edge, Origin, certificate, eventually, new_edge, origin, site
 from tests.engines.haproxy.guarded import Guarded
 from tests.engines.haproxy.test_sight import mitigation
@@ -146,6 +148,45 @@ def test_what_nobody_confirms_lapses(shop: Edge, ear: Ear, defence: EdgeDefence)
     defence.hold_until(int(time.time()) + 2)
     assert shop.get(HOST, headers=TOOL).status == 403
     eventually(lambda: shop.get(HOST, headers=TOOL).status == 200)
+
+
+def test_what_comes_while_verdicts_are_told_is_judged_by_them_afterwards(
+    shop: Edge, ear: Ear, defence: EdgeDefence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HAProxy remembers that a text was found in no entry; the first verdict must make it forget that."""
+    defence.look(*sight.shares(1, standing=True))
+    defence.hold_until(int(time.time()) + 60)
+    assert shop.get(HOST, headers=TOOL).status == 200
+    seen, exchange = ear.hear(), RuntimeSocket.exchange
+
+    def with_a_visitor(runtime: RuntimeSocket, lines: Sequence[str]) -> list[str]:
+        if any(line.startswith("commit map") for line in lines):
+            assert shop.get(HOST, headers=TOOL).status == 200
+            ear.hear()
+        return exchange(runtime, lines)
+
+    monkeypatch.setattr(RuntimeSocket, "exchange", with_a_visitor)
+    stand(defence, seen, Action.DROP, "agent")
+    assert shop.get(HOST, headers=TOOL).status == 403
+
+
+def test_a_method_without_end_hides_nobody(shop: Edge, ear: Ear, defence: EdgeDefence) -> None:
+    defence.look(*sight.shares(1, standing=False))
+    shop.get(HOST, method="A" * 900)
+    assert ear.hear()["method"][0] == 0
+
+
+def test_a_limit_leaves_the_clients_own_limits(one: Origin) -> None:
+    limits = SiteLimits(requests_per_client=10, connections_per_client=0)
+    with new_edge(site(HOST, origin(one.port), limits=limits), certificate(HOST)) as edge:
+        edge.start()
+        ear, defence = Ear(edge), EdgeDefence(edge.config.paths)
+        defence.look(*sight.shares(1, standing=False))
+        edge.get(HOST, headers=TOOL)
+        stand(defence, ear.hear(), Action.LIMIT, "agent", per_second=1_000)
+        ear.close()
+        answers = [edge.get(HOST, headers=TOOL).status for _ in range(30)]
+    assert set(answers) == {200, 429}
 
 
 def test_a_limit_lets_through_what_it_leaves(shop: Edge, ear: Ear, defence: EdgeDefence, one: Origin) -> None:

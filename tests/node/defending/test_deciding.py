@@ -61,7 +61,7 @@ class Play:
         if learnt:
             fresh, made.defence = made.defence, calm().defence
             made.defence.mitigations = fresh.mitigations
-            made.defence._mode = fresh._mode
+            made.defence._mode, made.defence._enforced = fresh._mode, fresh._enforced
         stage.defence = Judge(made)  # type: ignore[assignment]
         return made
 
@@ -154,6 +154,17 @@ def test_a_process_that_dies_lets_nothing_in_and_the_next_goes_on(play: Play) ->
     assert attack.mitigations == ("P-1",)
     play.quiet(40)
     assert not play.account.standing
+    assert not play.stage.orders.rules
+
+
+def test_what_another_process_has_told_is_taken_back_when_it_is_only_to_be_observed(play: Play) -> None:
+    play.flood()
+    assert play.stage.orders.rules
+    observing = play.configuration.defence.model_copy(update={"mode": "observe"})
+    play.configuration = play.configuration.model_copy(update={"defence": observing})
+    play.process(play.stage, learnt=False)
+    play.flood(0.2)
+    assert play.only().state is State.OBSERVED
     assert not play.stage.orders.rules
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import time
+from pathlib import Path
+
 import numpy as np
 
 from rempart.engines.haproxy.site_counts import EdgeCount, KnownSite, SiteCount, answers, known_sites
 from rempart.model.attacks import REQUEST, Layer, Records, Signature, Term
+from rempart.node.requests.listening import RequestSocket
 from rempart.node.requests.observing import COUNTED_MOST, Observing
 from rempart.node.requests.words import words
 
@@ -32,7 +38,7 @@ def observing() -> Observing:
 
 def test_counters_go_before_samples() -> None:
     it = observing()
-    it.observed(requests((7, 2.0, 0, False)), count(total=100, be_0001=(50, 0, 0, 0)), (), 0.1, 0.0)
+    it.observed(requests((7, 2.0, 0, False)), count(total=100, be_0001=(50, 0, 0, 0)), {}, 0.1, 0.0)
     seen = it.observed(
         requests((7, 2.0, 0, False), (7, 2.0, 5, True), (8, 4.0, 0, False)),
         count(total=160, be_0001=(80, 3, 2, 11)),
@@ -53,22 +59,24 @@ def test_counters_go_before_samples() -> None:
 def test_hits_add_up_while_a_mitigation_stands() -> None:
     it = observing()
     for expected in (2, 4):
-        assert it.observed(requests((7, 2.0, 5, True)), count(), (5,), 0.1, 0.0).hits == {5: expected}
-    assert it.observed(requests((7, 2.0, 5, True)), count(), (), 0.1, 0.0).hits == {}
+        assert it.observed(requests((7, 2.0, 5, True)), count(), {5: 0}, 0.1, 0.0).hits == {5: expected}
+    # Another process has begun it: what it has counted is gone on from.
+    assert it.observed(requests((7, 2.0, 6, True)), count(), {6: 600}, 0.1, 0.0).hits == {6: 602}
+    assert it.observed(requests((7, 2.0, 5, True)), count(), {}, 0.1, 0.0).hits == {}
 
 
 def test_another_worker_counts_from_nothing() -> None:
     it = observing()
     records = requests((7, 1.0, 0, False))
-    it.observed(records, count(worker=1, total=9_000, be_0001=(9_000, 0, 0, 0)), (), 0.1, 0.0)
-    seen = it.observed(records, count(worker=2, total=3, be_0001=(3, 0, 0, 0)), (), 0.1, 0.0)
+    it.observed(records, count(worker=1, total=9_000, be_0001=(9_000, 0, 0, 0)), {}, 0.1, 0.0)
+    seen = it.observed(records, count(worker=2, total=3, be_0001=(3, 0, 0, 0)), {}, 0.1, 0.0)
     assert (int(seen.sites[0]["requests"]), seen.offered_requests) == (1, 1)
 
 
 def test_a_queue_is_seen_though_nobody_comes() -> None:
     it = observing()
-    it.observed(requests(), count(be_0001=(5, 0, 0, 0)), (), 0.1, 0.0)
-    seen = it.observed(requests(), count(be_0001=(5, 0, 0, 40)), (), 0.1, 0.0)
+    it.observed(requests(), count(be_0001=(5, 0, 0, 0)), {}, 0.1, 0.0)
+    seen = it.observed(requests(), count(be_0001=(5, 0, 0, 40)), {}, 0.1, 0.0)
     assert int(seen.sites[0]["queue"]) == 40
 
 
@@ -82,7 +90,7 @@ def test_latency_is_known_while_nothing_is_answered() -> None:
             tick * 10, 0, 0, 0, current=10 if not late else 10 + 40 * (tick - 30), answered=answered
         )
         seen = it.observed(
-            requests((7, 1.0, 0, False)), EdgeCount(1, 0, 0.5, {"be_0001": site}), (), 0.1, 0.0
+            requests((7, 1.0, 0, False)), EdgeCount(1, 0, 0.5, {"be_0001": site}), {}, 0.1, 0.0
         )
         latency = float(seen.sites[0]["latency"])
         if tick == 30:
@@ -95,15 +103,15 @@ def test_latency_is_known_while_nothing_is_answered() -> None:
 def test_asked_for_are_those_that_something_stands_for_and_the_busiest() -> None:
     it = Observing()
     it.learn({n: KnownSite(f"{n}.test", f"be_{n:04d}") for n in range(1, 101)})
-    it.observed(requests(*((n, float(n), 0, False) for n in range(1, 101))), count(), (), 0.1, 0.0)
+    it.observed(requests(*((n, float(n), 0, False) for n in range(1, 101))), count(), {}, 0.1, 0.0)
     asked = it.backends([3, 4_000])
     assert len(asked) == COUNTED_MOST
     assert asked[:3] == ["be_0003", "be_0100", "be_0099"]
     for _ in range(60):
-        it.observed(requests(), count(), (), 0.1, 0.0)
+        it.observed(requests(), count(), {}, 0.1, 0.0)
     assert it.backends([]) == it.backends([])
     for _ in range(60):
-        it.observed(requests(), count(), (), 0.1, 0.0)
+        it.observed(requests(), count(), {}, 0.1, 0.0)
     assert it.backends([]) == []
 
 
@@ -121,7 +129,15 @@ def test_what_haproxy_answers_is_read() -> None:
     front = ["edge", "FRONTEND"] + ["0"] * 80
     front[48] = "1234"
     header = "# pxname,svname\n"
-    found = answers(["Pid: 9\nIdle_pct: 75\n", header + ",".join(front), header + ",".join(row), header])
+    found = answers(
+        [
+            "Pid: 9\nIdle_pct: 75\n",
+            header + ",".join(front),
+            header + ",".join(row),
+            header,
+            "No such proxy.\n",
+        ]
+    )
     assert (found.worker, found.requests, found.busy) == (9, 1234, 0.25)
     assert found.sites == {
         "be_0001": SiteCount(requests=77, refused=5, errors=6, queue=4, current=9, answered=66)
@@ -147,3 +163,13 @@ def test_a_signature_is_said_in_words() -> None:
     assert words(Signature(layer=Layer.REQUEST, site=7)) == "every request"
     prefix = Term(field="source", first=0x20010DB800000012, last=0x20010DB800000012)
     assert words(Signature(layer=Layer.REQUEST, terms=(prefix,))) == "from 2001:db8:0:12::/64"
+
+
+def test_a_loop_that_is_late_takes_what_waits(state: Path) -> None:
+    state.mkdir()
+    with contextlib.closing(RequestSocket(state / "requests.sock")) as listening:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            for line in (b"one", b"two"):
+                sender.sendto(line, str(state / "requests.sock"))
+        assert listening.gather(time.monotonic() - 5) == [b"one", b"two"]
+        assert listening.gather(time.monotonic() - 5) == []

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rempart.engines.contract import ApplyReport, ItemView, Refusal
-from rempart.engines.haproxy import boot, clearance, observe, replies, sight
+from rempart.engines.haproxy import boot, clearance, observe, replies, sight, verdicts
 from rempart.engines.haproxy.changes import Phase, RuntimeCommand, diff
 from rempart.engines.haproxy.commands import check_command, command_line
 from rempart.engines.haproxy.compile import ENGINE, RUNTIME_PAYLOAD_MAX, desired_state
@@ -142,7 +142,7 @@ class HAProxyEngine:
         write_atomically(Path(places.secured), boot.secured_map(state))
         write_atomically(Path(places.gate), boot.map_text(clearance.gate_map(self._gate_keys())))
         write_atomically(Path(places.sight), sight.LUA)
-        write_atomically(Path(places.verdicts), "")
+        write_atomically(Path(places.verdicts), f"{' '.join(verdicts.NOBODY)}\n")
         write_atomically(Path(places.certificate_list), boot.certificate_list(state, places))
         write_atomically(
             Path(places.config),

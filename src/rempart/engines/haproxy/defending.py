@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from rempart.engines.haproxy import verdicts
 from rempart.engines.haproxy.names import Places
 from rempart.engines.haproxy.runtime import RuntimeSocket
 from rempart.engines.haproxy.site_counts import EdgeCount, KnownSite, answers, known_sites, questions
@@ -26,8 +27,11 @@ class EdgeDefence:
         self._runtime = RuntimeSocket(paths.haproxy_socket, timeout_s=timeout_s)
 
     def counts(self, backends: Iterable[str]) -> EdgeCount:
-        """The edge's counters, and those of these backends."""
-        return answers(self._runtime.exchange(questions(backends)))
+        """The edge's counters, and those of these backends. EngineRefused for an answer that says nothing."""
+        try:
+            return answers(self._runtime.exchange(questions(backends)))
+        except ValueError as error:
+            raise EngineRefused("haproxy", str(error)) from None
 
     def sites(self) -> dict[int, KnownSite]:
         """Who is who now."""
@@ -49,8 +53,12 @@ class EdgeDefence:
         if created is None:
             raise EngineRefused("haproxy", "it has no map of verdicts; it learns of it at its next start")
         version = f"@{created[1]} {name}"
-        lines = [f"add map {version} {key} {value}\n" for key, value in entries]
-        self._checked(lines)
+        lines = [f"add map {version} {key} {value}\n" for key, value in (verdicts.NOBODY, *entries)]
+        try:
+            self._checked(lines)
+        except EngineRefused:
+            self._runtime.ask(f"clear map {version}")
+            raise
         self._checked([f"commit map {version}\n"])
 
     def _set(self, *variables: tuple[str, int]) -> None:

@@ -64,7 +64,8 @@ HELLO_BYTES = 512
 
 # What has a digit in it, or is long, is a number, a key or a word of a random generator.
 _SHAPED = {
-    "method": 'method,regsub("[^A-Z]","",g)',
+    # One that is long would push the line over what is sent; it counts as another one.
+    "method": 'method,regsub("[^A-Z]","",g),regsub("^.{17,}","")',
     "path_shape": 'path,regsub("[^/]*[0-9][^/]*|[^/]{24,}","0",g),crc32',
     "query_shape": 'query,regsub("=[^&]*","",g),regsub("[^&]*[0-9][^&]*|[^&]{24,}","0",g),crc32',
 }

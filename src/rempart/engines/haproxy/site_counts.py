@@ -58,7 +58,7 @@ def answers(texts: Sequence[str]) -> EdgeCount:
     sites = {}
     for text in texts[2:]:
         row = _row(text)
-        if row:
+        if len(row) > _REQUESTS:  # not "No such proxy.": it may have gone meanwhile
             sites[row[_NAME]] = SiteCount(
                 requests=int(row[_SESSIONS] or 0),
                 refused=int(row[_DENIED] or 0),
@@ -68,7 +68,7 @@ def answers(texts: Sequence[str]) -> EdgeCount:
                 answered=sum(int(one or 0) for one in row[_ANSWERS]),
             )
     edge = _row(texts[1])
-    if not edge or "Pid" not in about:
+    if len(edge) <= _REQUESTS or not {"Pid", "Idle_pct"} <= about.keys():
         raise ValueError("HAProxy's statistics have no frontend called edge")
     return EdgeCount(
         worker=int(about["Pid"]),

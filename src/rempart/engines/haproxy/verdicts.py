@@ -28,6 +28,9 @@ LETTERS: Mapping[Action, str] = {
 """Strongest first: the order of entries."""
 WHY = "defence"
 """What the log says of a request that a mitigation refused."""
+NOBODY = ("^-$", "-")
+"""An entry that means no request and is always there: HAProxy remembers of a text that nothing was found for
+it, and forgets that only when a commit takes something out of the map."""
 LIMITED_AT_ONCE = 1_024
 LAST = 100
 """Priority class of who waits last; clearances have -100 (see clearance)."""
@@ -57,11 +60,14 @@ def found(places: Places) -> tuple[str, ...]:
         f" if {LOOKED_AT} {{ date,sub(proc.until) lt 0 }}",
         f"    http-request set-var(txn.refused) str(403) if {_is(Action.DROP)}",
         "    # Only what goes through is counted, so a flood does not use up what its limit leaves.",
-        f"    http-request track-sc1 var(txn.verdict) table limited if {limited}",
+        # Instead of the site's own total, which the limit is below; the client's limits stay.
+        f"    http-request track-sc2 var(txn.verdict) table limited if {limited}",
         f"    http-request set-var(txn.most) var(txn.verdict),field(3,.) if {limited}",
-        f"    http-request set-var(txn.refused) str(429) if {limited} {{ sc1_gpc0_rate,sub(txn.most) ge 0 }}",
-        f"    http-request sc-inc-gpc0(1) if {limited} !{_REFUSED}",
+        f"    http-request set-var(txn.refused) str(429) if {limited} {{ sc2_gpc0_rate,sub(txn.most) ge 0 }}",
+        f"    http-request sc-inc-gpc0(2) if {limited} !{_REFUSED}",
         f"    http-request set-var(txn.guard) bool(true) if {_is(Action.CHALLENGE)} {{ nbsrv(gate) gt 0 }}",
+        "    # What follows from a challenge of this request alone is not kept with the connection.",
+        f"    http-request set-var(sess.site) str() if {_is(Action.CHALLENGE)}",
         f"    http-request set-priority-class int({LAST}) if {_is(Action.QUEUE)}",
     )
 

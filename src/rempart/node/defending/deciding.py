@@ -309,7 +309,10 @@ class Deciding:
     def _resume(self, before: Account, now: float, wall: datetime) -> None:
         """What stood goes on: a process that dies must not let an attack in."""
         gone = []
-        for one in before.standing:
+        # What the configuration says now; what orders say of single sites follows with the first step.
+        usual = State.OBSERVED if Mode(self._section.mode) is Mode.OBSERVE else State.ENFORCED
+        for known in before.standing:
+            one = known.model_copy(update={"state": usual})
             if one.expires <= wall:
                 gone.append(one)
                 continue

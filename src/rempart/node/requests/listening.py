@@ -55,18 +55,22 @@ class RequestSocket:
         self._nap_s = _NAP_S if _queue_length() >= QUEUE else 0.0
 
     def gather(self, until: float) -> list[bytes]:
-        """What comes until then (monotonic seconds)."""
+        """What waits, and what comes until then (monotonic seconds)."""
         lines: list[bytes] = []
         receive = self._socket.recv
-        while (left := until - time.monotonic()) > 0:
+        while True:
+            left = max(0.0, until - time.monotonic())
             if len(lines) >= LINES_MOST:
                 time.sleep(left)
                 break
+            # What waits is taken even by a loop that is late: one that took nothing would see no attack.
             if not self._poll.poll(left * 1000):
                 break
             with contextlib.suppress(BlockingIOError):
                 while len(lines) < LINES_MOST:
                     lines.append(receive(LINE_BYTES_MAX))
+            if not left:
+                break
             if self._nap_s:
                 time.sleep(min(self._nap_s, max(0.0, until - time.monotonic())))
         return lines

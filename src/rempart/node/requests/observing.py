@@ -7,7 +7,7 @@ the samples, and those that something stands for: a look costs the same with ten
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,11 +79,12 @@ class Observing:
         self,
         records: Records,
         count: EdgeCount,
-        standing: Collection[int],
+        standing: Mapping[int, int],
         seconds: float,
         wall: float,
     ) -> Observation:
-        """What was seen since the tick before. ``standing``: numbers of the mitigations that are counted."""
+        """What was seen since the tick before. ``standing``: number of each mitigation that is counted → its
+        hits so far, which for one that another process has begun are more than were seen here."""
         before, self._before = self._before, count
         if before is not None and before.worker != count.worker:
             before = None  # another worker counts from nothing
@@ -149,13 +150,14 @@ class Observing:
         self._flows = flows
         return np.array(rows, SITE)
 
-    def _counted(self, records: Records, standing: Collection[int]) -> dict[int, int]:
+    def _counted(self, records: Records, standing: Mapping[int, int]) -> dict[int, int]:
+        self._hits = {
+            number: max(self._hits.get(number, 0.0), float(hits)) for number, hits in standing.items()
+        }
         met = records[records["mitigation"] > 0]
         for number in np.unique(met["mitigation"]).tolist():
             if number in standing:
-                share = float(met["weight"][met["mitigation"] == number].sum())
-                self._hits[number] = self._hits.get(number, 0.0) + share
-        self._hits = {number: hits for number, hits in self._hits.items() if number in standing}
+                self._hits[number] += float(met["weight"][met["mitigation"] == number].sum())
         return {number: round(hits) for number, hits in self._hits.items()}
 
 

@@ -141,9 +141,8 @@ class Part:
         standing = self.deciding.defence.mitigations.standing
         sites = [one.mitigation.key for one in standing.values()]
         count = self._edge.counts(self._observing.backends(sites))
-        observation = self._observing.observed(
-            records, count, standing.keys(), now - self._last, wall.timestamp()
-        )
+        hits = {number: one.mitigation.hits for number, one in standing.items()}
+        observation = self._observing.observed(records, count, hits, now - self._last, wall.timestamp())
         self._last = now
         decided = self.deciding.step(observation, now, wall)
         entries = verdicts.entries(decided.rules.requests) if decided.rules is not None else None
