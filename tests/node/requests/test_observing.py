@@ -42,7 +42,7 @@ def test_counters_go_before_samples() -> None:
     seen = it.observed(
         requests((7, 2.0, 0, False), (7, 2.0, 5, True), (8, 4.0, 0, False)),
         count(total=160, be_0001=(80, 3, 2, 11)),
-        (5,),
+        {5: 0},
         0.1,
         0.0,
     )
