@@ -15,7 +15,7 @@ from rempart.governance.charter import Adopted, Appointed, Retired
 from rempart.governance.log.step import Step as LogStep
 from rempart.governance.log.step import sealed_in
 from rempart.governance.publishing import BODY, body_of
-from rempart.model.cases import Act, MotionKind, Outcome, Phase
+from rempart.model.cases import Act, MotionKind, Outcome, Phase, Rule
 from rempart.model.cases_events import TookEffect, Verified
 from rempart.model.cases_remedies import Measure, Remedy, Target
 from rempart.model.errors import Conflict, EnvironmentLacks, InvalidInput, NotFound
@@ -123,6 +123,34 @@ def test_what_is_not_in_the_log_has_no_effect(court: Court, line: Unreachable, c
     assert answered(court) == ORIGIN
     ids = [one.id for one in court.log.steps(0, 100)]
     assert len(ids) == len(set(ids)), "no step is in the log twice"
+
+
+def test_a_policy_that_the_log_would_not_take_is_refused_at_once(court: Court) -> None:
+    case = court.found().to_announced()
+    rules = tuple(Rule(id=f"r{at}", title="T", text="x" * 5_000, most=Remedy.FORWARD) for at in range(100))
+    long = Adopted(policy=QUICK.model_copy(update={"version": "v2", "rules": rules}))
+    before = dump(court.store)
+    with pytest.raises(InvalidInput, match="an entry of the log holds"):
+        court.docket.charter.amend(consented(court.docket, long, "ada", "ben"))
+    assert dump(court.store) == before
+    court.time(QUICK.notice_s)
+    assert court.docket.get(case.id).phase is Phase.IN_EFFECT
+
+
+def test_a_step_that_the_log_refuses_holds_up_its_own_case_only(court: Court, line: Unreachable) -> None:
+    first, second = sorted((court.found().to_announced().id, court.to_announced().id))
+    court.clock.forward(QUICK.notice_s)
+    line.cut = "before"
+    for id_ in (first, second):
+        with pytest.raises(EnvironmentLacks):
+            court.docket.tick(id_)
+    line.cut = ""
+    # Somebody else's step stands under the id of the first one's.
+    seq = court.docket.get(first).seq + 1
+    court.log.append(LogStep(id=f"case/{first}/{seq}", kind="other", at=court.clock.now))
+    assert court.docket.resume() == 1
+    assert court.docket.get(first).phase is Phase.ANNOUNCED
+    assert court.docket.get(second).phase is Phase.IN_EFFECT
 
 
 def test_a_refused_step_changes_nothing_and_is_not_logged(court: Court) -> None:

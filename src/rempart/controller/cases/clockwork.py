@@ -17,6 +17,8 @@ from rempart.snapshot.surroundings import Surroundings
 PATIENCE = timedelta(seconds=60)
 """How long a remedy may take until it is seen from outside; then it is recorded that it was not."""
 NAMES_LOOKED_AT = 5
+ONE_CASE = (RempartError, OverflowError, ValueError)
+"""What may be wrong with one case (a state that cannot be read is a ValueError), and holds up no other."""
 
 _log = structlog.get_logger("cases")
 
@@ -34,7 +36,7 @@ def do_what_is_due(controller: Controller) -> int:
             while docket.tick(id_):
                 done += 1
                 _log.info("case", case=id_, phase=docket.get(id_).phase.value)
-        except RempartError as error:
+        except ONE_CASE as error:
             _log.error("a case does not go on", case=id_, problem=str(error))
     return done
 

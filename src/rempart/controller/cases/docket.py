@@ -12,6 +12,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Protocol
 
+import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
@@ -41,10 +42,12 @@ from rempart.model.cases_events import (
     Verified,
 )
 from rempart.model.cases_remedies import Target
-from rempart.model.errors import Conflict, NotFound
+from rempart.model.errors import Conflict, EnvironmentLacks, NotFound, RempartError
 
 EMERGENCY_PAUSE = timedelta(days=30)
 """Between two emergencies about the same host in different cases: else the 72 hours would be no bound."""
+
+_log = structlog.get_logger("cases")
 
 
 class InLog(Protocol):
@@ -148,14 +151,24 @@ class Docket:
         return True
 
     def resume(self) -> int:
-        """Finish what a crash or an unreachable log left intended; how many steps there were."""
+        """Finish what a crash or an unreachable log left intended; how many steps were finished.
+
+        EnvironmentLacks when the log cannot be written; a step that it refuses holds up its own case only.
+        """
         with self._context.reading() as session:
             waiting = session.scalars(
                 select(CaseStepRow.case_id).where(CaseStepRow.log_index.is_(None)).distinct()
             ).all()
+        done = 0
         for id_ in sorted(waiting, key=lambda one: (one != CHARTER, one)):
-            self._settle(id_)
-        return len(waiting)
+            try:
+                self._settle(id_)
+                done += 1
+            except EnvironmentLacks:
+                raise
+            except RempartError as error:
+                _log.error("a step is not taken by the public log", case=id_, problem=str(error))
+        return done
 
     def due(self) -> tuple[str, ...]:
         """Cases in which something is to happen now."""
