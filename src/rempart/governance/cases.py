@@ -241,15 +241,25 @@ def _took_effect(case: Case, event: TookEffect, now: datetime) -> Step:
     if kind is MotionKind.EMERGENCY:
         expires = restriction.since + timedelta(hours=EMERGENCY_HOURS)
         signers = tuple(sorted(case.decision.signers))
-        update["emergency"] = Emergency(since=restriction.since, expires_at=expires, signers=signers)
+        update["emergency"] = Emergency(
+            since=restriction.since, expires_at=expires, signers=signers, ends_at=ends_at
+        )
         update["ends_at"] = expires if ends_at is None else min(expires, ends_at)
-    elif case.emergency is not None and not case.emergency.confirmed and case.restriction is not None:
-        # Made narrower on appeal, it still is what two people decided.
-        update["ends_at"] = min(filter(None, (case.emergency.expires_at, ends_at)))
+    elif case.restriction is not None:
+        # Changed on appeal, it ends no later than what was appealed: an emergency's 72 hours are among that.
+        update["ends_at"] = _sooner(case.ends_at, ends_at)
+        if case.emergency is not None:
+            sooner = _sooner(case.emergency.ends_at, ends_at)
+            update["emergency"] = case.emergency.model_copy(update={"ends_at": sooner})
     told: tuple[Instruction, ...] = (Tell(Addressee.OWNER, "effect"),)
     if kind is MotionKind.ORDER:
         told = (*told, Tell(Addressee.AUTHORITY, "effect"))
     return Step(case.model_copy(update=update), (PutInForce(restriction, replaces), *told))
+
+
+def _sooner(*times: datetime | None) -> datetime | None:
+    """The earliest; None is never."""
+    return min((one for one in times if one is not None), default=None)
 
 
 def _appealed(case: Case, event: Appealed, now: datetime) -> Step:

@@ -230,11 +230,10 @@ def _confirmed(case: Case, carried: Carried) -> Case:
     emergency, restriction = case.emergency, case.restriction
     if emergency is None or restriction is None:
         return case  # it had expired meanwhile
-    days = restriction.measure.days
     return case.model_copy(
         update={
             "emergency": emergency.model_copy(update={"confirmed": True}),
-            "ends_at": None if days is None else restriction.since + timedelta(days=days),
+            "ends_at": emergency.ends_at,
             "deciders": tuple(sorted({*case.deciders, *carried.signers})),
         }
     )

@@ -242,6 +242,8 @@ class Emergency(Value):
     since: Moment
     expires_at: Moment
     signers: tuple[str, ...]
+    ends_at: Moment | None = None
+    """When the measure ends by itself once it is confirmed."""
     confirmed: bool = False
     reviewed: bool = False
 
