@@ -16,7 +16,7 @@ from rempart.governance.log.step import Step as LogStep
 from rempart.governance.log.step import sealed_in
 from rempart.governance.publishing import BODY, body_of
 from rempart.model.cases import Act, MotionKind, Outcome, Phase, Rule
-from rempart.model.cases_events import TookEffect, Verified
+from rempart.model.cases_events import Notified, TookEffect, Triaged, Verified
 from rempart.model.cases_remedies import Measure, Remedy, Target
 from rempart.model.errors import Conflict, EnvironmentLacks, InvalidInput, NotFound
 from rempart.model.sites import Origin
@@ -135,6 +135,55 @@ def test_a_policy_that_the_log_would_not_take_is_refused_at_once(court: Court) -
     assert dump(court.store) == before
     court.time(QUICK.notice_s)
     assert court.docket.get(case.id).phase is Phase.IN_EFFECT
+
+
+def test_times_run_from_when_the_public_can_know(court: Court, line: Unreachable) -> None:
+    """The log is away for longer than the time to answer, and for longer than the notice."""
+    id_ = court.found().open().id
+    court.docket.take(id_, Triaged(accepted=True, reason="It may be so.", by="operator"))
+    line.cut = "before"
+    with pytest.raises(EnvironmentLacks):
+        court.docket.take(id_, Notified(by="operator"))
+    court.clock.forward(QUICK.answer_s)
+    line.cut = ""
+    court.work()
+    with pytest.raises(Conflict, match="may answer until"):
+        court.moves(id_, "ada")
+    court.clock.forward(QUICK.answer_s)
+    court.moves(id_, "ada")
+    decided = court.says(id_, Act.APPROVE, "ben")
+    line.cut = "before"
+    with pytest.raises(EnvironmentLacks):
+        court.announces(decided)
+    court.clock.forward(QUICK.notice_s)
+    line.cut = ""
+    court.work()
+    assert answered(court) == EDGE
+    court.time(QUICK.notice_s - 1)
+    assert answered(court) == EDGE, "nobody could read of it before"
+    court.docket.appeal(id_, "It was satire.")
+    court.moves(id_, "cleo", MotionKind.APPEAL, outcome=Outcome.UPHELD)
+    line.cut = "before"
+    with pytest.raises(EnvironmentLacks):
+        court.says(id_, Act.APPROVE, "dan")
+    court.clock.forward(QUICK.notice_s)
+    line.cut = ""
+    court.work()
+    assert answered(court) == EDGE
+    court.time(QUICK.notice_s)
+    assert answered(court) == ORIGIN
+
+
+def test_an_emergency_is_not_held_up_by_a_log_that_was_away(court: Court, line: Unreachable) -> None:
+    id_ = court.found().open().id
+    court.moves(id_, "ada", MotionKind.EMERGENCY)
+    line.cut = "before"
+    with pytest.raises(EnvironmentLacks):
+        court.says(id_, Act.APPROVE, "ben")
+    court.clock.forward(3_600)
+    line.cut = ""
+    court.work()
+    assert answered(court) == ORIGIN
 
 
 def test_a_step_that_the_log_refuses_holds_up_its_own_case_only(court: Court, line: Unreachable) -> None:

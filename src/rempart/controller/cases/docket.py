@@ -25,7 +25,7 @@ from rempart.controller.intents.context import Context, Page, check_page
 from rempart.controller.store.tables import CaseRow, CaseStepRow
 from rempart.governance.cases import Step, open_case, step
 from rempart.governance.charter import CHARTER, CHARTER_EVENT, Retired
-from rempart.governance.deadlines import due
+from rempart.governance.deadlines import counted_from_the_log, due
 from rempart.governance.instructions import Lift, PutInForce
 from rempart.governance.log.step import Step as LogStep
 from rempart.governance.publishing import is_public
@@ -282,14 +282,15 @@ class Docket:
                     write.session.execute(update(CaseRow).where(open_ones).values(due_on=there.at))
                 return
             after = self._stepped(write.session, there)
-            case = after.case
-            effects = [one for one in after.instructions if isinstance(one, PutInForce | Lift)]
+            event = EVENT.validate_json(there.event)
             row_of_case = write.session.get(CaseRow, id_)
+            before = after.case if row_of_case is None else rows.state_of(row_of_case)
+            case = counted_from_the_log(before, after.case, event, rows.whole_seconds(write.now))
+            effects = [one for one in after.instructions if isinstance(one, PutInForce | Lift)]
             if row_of_case is None:
                 row_of_case = rows.new_state(case)
                 write.session.add(row_of_case)
             rows.keep_state(row_of_case, case)
-            event = EVENT.validate_json(there.event)
             if effects:
                 row_of_case.verify_from = there.at
             elif isinstance(event, Verified):
