@@ -257,6 +257,24 @@ def test_a_whole_zone_and_zones_below_it(court: Court) -> None:
     assert published(court.intents) == before
 
 
+def test_a_zone_whose_names_are_in_one_above_it(court: Court) -> None:
+    """``b.example.org`` is asked for as a zone, and its names are in ``example.org`` here."""
+    for host in ("b.example.org", "a.b.example.org"):
+        court.intents.sites.add(OPERATOR, host, (Origin(host="203.0.113.9", port=80),))
+    before = published(court.intents)
+    target = Target(host="b.example.org", whole_zone=True)
+    id_ = court.found().open(targets=(target,)).id
+    measure = Measure(remedy=Remedy.DROP_DNS, target=target, days=1)
+    court.moves(id_, "ada", MotionKind.EMERGENCY, measure=measure)
+    court.says(id_, Act.APPROVE, "ben")
+    court.work()
+    sites = {key for key in published(court.intents) if key.split("/")[0] == "site"}
+    assert sites == {f"site/{HOST}"}
+    assert [answered(court, host) for host in ("b.example.org", "a.b.example.org", HOST)] == [(), (), EDGE]
+    court.time(86_400)
+    assert published(court.intents) == before
+
+
 def test_two_cases_about_one_host_are_lifted_each_by_itself(court: Court) -> None:
     court.found()
     first, second = court.to_announced(measure=CHALLENGE).id, court.to_announced().id
