@@ -375,6 +375,34 @@ def test_an_emergency_changed_on_appeal_and_then_confirmed_lasts_no_longer_than_
     assert play.case.ends_at == NOW + timedelta(days=7)
 
 
+def test_what_is_decided_after_an_emergency_that_was_appealed_can_be_appealed_too() -> None:
+    week = Measure(remedy=Remedy.DROP_PROXY, target=Target(host=HOST), days=7)
+    play = Play().open().to_notified().moves("ada", MotionKind.EMERGENCY).says(Act.APPROVE, "ben")
+    play(APPEALED).moves("dan", MotionKind.APPEAL, outcome=Outcome.UPHELD).says(Act.APPROVE, "eve", "finn")
+    play.clock(hours=72)
+    assert phase(play) is Phase.NOTIFIED
+    play.moves("ada", measure=week).says(Act.APPROVE, "ben", "cleo").announces().clock(days=2)
+    assert len(in_force(play)) == 1
+    with pytest.raises(Conflict, match="waits for confirmation"):
+        play.moves("ada", MotionKind.CONFIRMATION)
+    play(APPEALED).moves("dan", MotionKind.APPEAL, outcome=Outcome.UPHELD).says(Act.APPROVE, "eve", "finn")
+    play.clock(days=7)
+    last = play.history[-1][1]
+    assert isinstance(last, Lifted)
+    assert last.why is LiftReason.ENDED, "it is no emergency that expired"
+    assert phase(play) is Phase.LIFTED
+
+
+def test_what_is_decided_after_a_decision_fell_can_be_appealed() -> None:
+    play = Play().open().to_decided().announces()
+    play(APPEALED).moves("dan", MotionKind.APPEAL, outcome=Outcome.UPHELD).says(Act.APPROVE, "eve", "finn")
+    play.says(Act.WITHDRAW, "ben")
+    assert phase(play) is Phase.NOTIFIED
+    play.moves("ada").says(Act.APPROVE, "cleo", "dan").announces()
+    play(APPEALED).clock(days=10)
+    assert in_force(play) == []
+
+
 def test_policy_and_people_come_before_the_case() -> None:
     people = tuple(map(arbiter, ("ada", "ben", "cleo", "dan", "eve", "finn")))
     with pytest.raises(Conflict, match="no policy"):

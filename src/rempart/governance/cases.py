@@ -282,7 +282,7 @@ def lift_due(case: Case, now: datetime) -> LiftReason | None:
     if case.lift_due is not None:
         return case.lift_due
     if case.ends_at is not None and now >= case.ends_at:
-        unconfirmed = case.emergency is not None and not case.emergency.confirmed
+        unconfirmed = case.emergency is not None and not (case.emergency.confirmed or case.emergency.expired)
         return LiftReason.EXPIRED if unconfirmed else LiftReason.ENDED
     return None
 
@@ -305,9 +305,11 @@ def _lifted(case: Case, event: Lifted, now: datetime) -> Step:
         "phase": Phase.LIFTED,
     }
     if why is LiftReason.EXPIRED:
-        # The ordinary process is open from where it was.
+        # The ordinary process is open from where it was, and what it comes to has an appeal of its own.
         back = Phase.TRIAGED if case.answer_by is None else Phase.NOTIFIED
-        update |= {"phase": back, "decision": None, "deciders": (), "appeal_until": None}
+        update |= {"phase": back, "decision": None, "deciders": (), "appeal_until": None, "outcome": None}
+        if case.emergency is not None:
+            update["emergency"] = case.emergency.model_copy(update={"expired": True})
     moot = case.motion is not None and case.motion.kind in (MotionKind.APPEAL, MotionKind.CONFIRMATION)
     if moot or (case.motion is not None and case.motion.kind is MotionKind.END):
         update |= {"motion": None, "standing": ()}

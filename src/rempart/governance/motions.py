@@ -143,7 +143,12 @@ def _check_time(case: Case, kind: MotionKind, now: datetime) -> None:
             if case.order is None or not case.scrutinised or case.phase is not Phase.TRIAGED:
                 raise Conflict("an order is examined first", field="kind")
         case MotionKind.CONFIRMATION:
-            if case.emergency is None or case.emergency.confirmed or case.restriction is None:
+            if (
+                case.emergency is None
+                or case.emergency.confirmed
+                or case.emergency.expired
+                or case.restriction is None
+            ):
                 raise Conflict("no emergency measure waits for confirmation", field="kind")
         case MotionKind.REVIEW:
             if case.emergency is None or case.emergency.reviewed:
@@ -221,6 +226,7 @@ def _less_decided(case: Case, arbiter: str) -> Case:
             "effective_at": None,
             "suspended": False,
             "appeal": None,
+            "outcome": None,
             "phase": back.get(decision.motion.kind, Phase.NOTIFIED),
         }
     )

@@ -245,6 +245,8 @@ class Emergency(Value):
     ends_at: Moment | None = None
     """When the measure ends by itself once it is confirmed."""
     confirmed: bool = False
+    expired: bool = False
+    """Nobody confirmed it: what is in force since rests on something else."""
     reviewed: bool = False
 
 
