@@ -403,6 +403,24 @@ def test_what_is_decided_after_a_decision_fell_can_be_appealed() -> None:
     assert in_force(play) == []
 
 
+def test_a_case_that_was_dismissed_meanwhile_has_no_emergency() -> None:
+    play = Play().open().moves("ada", MotionKind.EMERGENCY)
+    play(Triaged(accepted=False, reason="It is a quotation.", by="operator")).says(Act.APPROVE, "ben")
+    assert phase(play) is Phase.DISMISSED
+    assert play.case.motion is None
+    assert in_force(play) == []
+
+
+def test_what_has_expired_is_not_confirmed_before_the_clock_has_lifted_it() -> None:
+    play = Play().open().moves("ada", MotionKind.EMERGENCY).says(Act.APPROVE, "ben")
+    play.clock(hours=71).moves("ada", MotionKind.CONFIRMATION).says(Act.APPROVE, "ben")
+    play.now += timedelta(hours=1)
+    with pytest.raises(Conflict, match="emergency measure ended"):
+        play.says(Act.APPROVE, "cleo")
+    play.clock()
+    assert in_force(play) == []
+
+
 def test_policy_and_people_come_before_the_case() -> None:
     people = tuple(map(arbiter, ("ada", "ben", "cleo", "dan", "eve", "finn")))
     with pytest.raises(Conflict, match="no policy"):

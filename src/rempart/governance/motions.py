@@ -91,6 +91,8 @@ def carry(case: Case, now: datetime) -> Case:
     motion = case.motion
     if motion is None:
         return case
+    if motion.kind is MotionKind.EMERGENCY and case.phase not in BEFORE_A_DECISION:
+        return _fallen(case)  # the case was dismissed since it was made
     if not suffices(case, motion, case.standing):
         return case if can_still_carry(case, motion, case.standing) else _fallen(case)
     agreeing = tuple(one for one in case.standing if one.statement.act in (Act.MOVE, Act.APPROVE))
@@ -236,6 +238,11 @@ def _confirmed(case: Case, carried: Carried) -> Case:
     emergency, restriction = case.emergency, case.restriction
     if emergency is None or restriction is None:
         return case  # it had expired meanwhile
+    if carried.at >= emergency.expires_at:
+        raise Conflict(
+            f"the emergency measure ended at {emergency.expires_at:%Y-%m-%d %H:%M} UTC", field="motion",
+            hint="the ordinary process is open",
+        )  # fmt: skip
     return case.model_copy(
         update={
             "emergency": emergency.model_copy(update={"confirmed": True}),

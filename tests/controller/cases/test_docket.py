@@ -309,6 +309,22 @@ def test_the_emergency_path_is_not_repeated_from_case_to_case(court: Court) -> N
     court.moves(second, "ada", MotionKind.EMERGENCY)
 
 
+def test_the_emergency_path_is_not_taken_in_two_cases_side_by_side(court: Court) -> None:
+    court.found()
+    first, second, third = (court.open().id for _ in range(3))
+    for id_ in (first, second, third):
+        court.moves(id_, "ada", MotionKind.EMERGENCY)
+    court.says(first, Act.APPROVE, "ben")
+    with pytest.raises(Conflict, match="emergency path was taken"):
+        court.says(second, Act.APPROVE, "ben")  # agreed to in the first, if not in effect yet
+    court.work()
+    with pytest.raises(Conflict, match="emergency path was taken"):
+        court.says(third, Act.APPROVE, "ben")
+    court.says(third, Act.REJECT, "ben")
+    court.time(72 * 3_600)
+    assert answered(court) == EDGE
+
+
 def test_the_bench_is_not_filled_with_friends_once_there_is_a_case(court: Court) -> None:
     court.found()
     charter = court.docket.charter

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from rempart.controller.cases import rows
@@ -26,10 +26,11 @@ from rempart.controller.store.tables import CaseRow, CaseStepRow
 from rempart.governance.cases import Step, open_case, step
 from rempart.governance.charter import CHARTER, CHARTER_EVENT, Retired
 from rempart.governance.deadlines import counted_from_the_log, due
+from rempart.governance.emergencies import path_is_spent
 from rempart.governance.instructions import Lift, PutInForce
 from rempart.governance.log.step import Step as LogStep
 from rempart.governance.publishing import is_public
-from rempart.model.cases import Case, Category, MotionKind, Order, Phase, Source
+from rempart.model.cases import Act, Case, Category, MotionKind, Order, Phase, Source
 from rempart.model.cases_events import (
     EVENT,
     Answered,
@@ -246,19 +247,24 @@ class Docket:
             return
         if not charter_of(session).is_active(event.signed.statement.arbiter):
             raise Conflict(f"{event.signed.statement.arbiter} is no arbiter any more", field="arbiter")
-        if isinstance(event, Moved) and event.motion.kind is MotionKind.EMERGENCY:
-            others = select(CaseRow).where(
-                CaseRow.id != case.id, CaseRow.emergency_on > now - EMERGENCY_PAUSE
-            )
-            for other in map(rows.state_of, session.scalars(others)):
-                confirmed = other.emergency is not None and other.emergency.confirmed
-                about = [one for one in case.targets if any(map(one.overlaps, other.targets))]
-                if about and not confirmed:
-                    raise Conflict(
-                        f"the emergency path was taken for {about[0]} in case {other.id}",
-                        field="kind",
-                        hint=f"it is open again {EMERGENCY_PAUSE.days} days after; the ordinary process is",
-                    )
+        moved = event.motion if isinstance(event, Moved) else case.motion
+        rejects = event.signed.statement.act not in (Act.MOVE, Act.APPROVE)
+        if moved is None or moved.kind is not MotionKind.EMERGENCY or rejects:
+            return
+        # At each signature, not only at the first: two cases may have come this far side by side.
+        since = now - EMERGENCY_PAUSE
+        others = select(CaseRow).where(
+            CaseRow.id != case.id,
+            or_(CaseRow.emergency_on > since, CaseRow.phase == Phase.ANNOUNCED.value),
+        )
+        for other in map(rows.state_of, session.scalars(others)):
+            about = [one for one in case.targets if any(map(one.overlaps, other.targets))]
+            if about and path_is_spent(other, since):
+                raise Conflict(
+                    f"the emergency path was taken for {about[0]} in case {other.id}",
+                    field="kind",
+                    hint=f"it is open again {EMERGENCY_PAUSE.days} days after; the ordinary process is",
+                )
 
     def _settle(self, id_: str) -> None:
         """Append the intended step to the log and let it have its effect."""
