@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from rempart.controller.assembly import Controller, assembled
-from rempart.controller.cases.clockwork import do_what_is_due
+from rempart.controller.cases.clockwork import do_what_is_due, verify_what_changed
 from rempart.controller.intents import OPERATOR
 from rempart.controller.store.tables import CaseRow
-from rempart.model.cases import Phase
+from rempart.governance.log.step import Step as LogStep
+from rempart.model.cases import Act, MotionKind, Phase
+from rempart.model.cases_events import Closed
+from rempart.model.cases_remedies import Measure, Remedy, Target
 from rempart.model.configuration import Configuration
 from rempart.model.sites import Origin
 from tests.controller.cases.conftest import QUICK, Court
@@ -45,3 +48,37 @@ def test_a_case_that_cannot_be_read_holds_up_no_other(controller: Controller, be
     bench.clock.forward(QUICK.notice_s)
     assert do_what_is_due(controller) == 1
     assert controller.docket.get(sound).phase is Phase.IN_EFFECT
+
+
+FORWARD = Measure(remedy=Remedy.FORWARD, target=Target(host=HOST))
+
+
+def lifted(bench: Court) -> str:
+    """A case whose remedy is over, before anybody has looked."""
+    id_ = bench.to_announced(measure=FORWARD).id
+    bench.time(QUICK.notice_s)
+    bench.moves(id_, "cleo", MotionKind.END)
+    bench.says(id_, Act.APPROVE, "dan")
+    bench.work()
+    return id_
+
+
+def test_a_case_closed_before_it_was_looked_at_is_looked_at_no_more(
+    controller: Controller, bench: Court
+) -> None:
+    closed, sound = lifted(bench), lifted(bench)
+    controller.docket.take(closed, Closed(by="operator"))
+    assert verify_what_changed(controller) == 1
+    assert [one.event.kind for one in controller.docket.steps(sound)][-1] == "verified"
+    assert verify_what_changed(controller) == 0
+
+
+def test_what_the_log_refuses_to_hear_of_one_case_is_heard_of_another(
+    controller: Controller, bench: Court
+) -> None:
+    refused, sound = lifted(bench), lifted(bench)
+    assert [one.id for one, _ in controller.docket.to_verify()] == [refused, sound]
+    seq = controller.docket.get(refused).seq + 1
+    controller.log.append(LogStep(id=f"case/{refused}/{seq}", kind="other", at=bench.clock.now))
+    assert verify_what_changed(controller) == 1
+    assert [one.event.kind for one in controller.docket.steps(sound)][-1] == "verified"

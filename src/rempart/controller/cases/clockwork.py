@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -45,15 +45,24 @@ def verify_what_changed(controller: Controller) -> int:
     """Look from outside at what was put in force or lifted, and record what is seen; how often."""
     recorded = 0
     for case, since in controller.docket.to_verify():
-        measure = _measure_of(controller, case)
-        if measure is None:
-            continue
-        event = look_at(controller, case, measure)
-        if event.seen or controller.clock() - since > PATIENCE:
-            controller.docket.verified(case.id, event)
-            recorded += 1
-            _log.info("seen from outside", case=case.id, seen=event.seen, in_force=event.in_force)
+        try:
+            recorded += _verify(controller, case, since)
+        except ONE_CASE as error:
+            # Closed or changed since it was looked up, or the log is away: the next round sees to it.
+            _log.warning("what was seen from outside is not recorded", case=case.id, problem=str(error))
     return recorded
+
+
+def _verify(controller: Controller, case: Case, since: datetime) -> bool:
+    measure = _measure_of(controller, case)
+    if measure is None:
+        return False
+    event = look_at(controller, case, measure)
+    if not event.seen and controller.clock() - since <= PATIENCE:
+        return False
+    controller.docket.verified(case.id, event)
+    _log.info("seen from outside", case=case.id, seen=event.seen, in_force=event.in_force)
+    return True
 
 
 def look_at(controller: Controller, case: Case, measure: Measure) -> Verified:

@@ -214,9 +214,12 @@ class Docket:
             return Page(tuple(map(rows.state_of, there)), total, page, per_page)
 
     def to_verify(self) -> tuple[tuple[Case, datetime], ...]:
-        """Cases whose remedy was put in force or lifted, and since when nobody has seen it from outside."""
+        """Cases whose remedy was put in force or lifted, and since when nobody has seen it from outside.
+
+        In a closed case no step is taken any more, not that one either."""
         with self._context.reading() as session:
-            found = select(CaseRow).where(CaseRow.verify_from.is_not(None)).order_by(CaseRow.verify_from)
+            waiting = CaseRow.verify_from.is_not(None), CaseRow.phase != Phase.CLOSED.value
+            found = select(CaseRow).where(*waiting).order_by(CaseRow.verify_from)
             return tuple(
                 (rows.state_of(row), row.verify_from) for row in session.scalars(found) if row.verify_from
             )
