@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from rempart.controller.cases.confidences import What
 from rempart.controller.cases.docket import Docket
 from rempart.controller.intents import OPERATOR
 from rempart.controller.store.tables import RestrictionRow
+from rempart.controller.transparency.public_log import PublicLog
 from rempart.governance.charter import Adopted, Appointed, Retired
 from rempart.governance.log.step import Step as LogStep
 from rempart.governance.log.step import sealed_in
@@ -19,6 +22,7 @@ from rempart.model.cases import Act, MotionKind, Outcome, Phase, Rule
 from rempart.model.cases_events import Notified, TookEffect, Triaged, Verified
 from rempart.model.cases_remedies import Measure, Remedy, Target
 from rempart.model.errors import Conflict, EnvironmentLacks, InvalidInput, NotFound
+from rempart.model.log_settings import LogSection
 from rempart.model.sites import Origin
 from rempart.snapshot.items import RRsetItem, SiteItem
 from tests.controller.cases.conftest import QUICK, Court, consented
@@ -200,6 +204,21 @@ def test_a_step_that_the_log_refuses_holds_up_its_own_case_only(court: Court, li
     assert court.docket.resume() == 1
     assert court.docket.get(first).phase is Phase.ANNOUNCED
     assert court.docket.get(second).phase is Phase.IN_EFFECT
+
+
+def test_a_step_that_comes_before_its_predecessor_in_the_log_has_no_effect(
+    court: Court, line: Unreachable, tmp_path: Path
+) -> None:
+    """The store goes on with a log that began anew."""
+    case = court.found().to_announced()
+    settings = LogSection(origin="log.example/anew")
+    with PublicLog(tmp_path / "anew", tmp_path / "anew-keeping", settings) as anew:
+        line.court = dataclasses.replace(court, log=anew)
+        court.clock.forward(QUICK.notice_s)
+        with pytest.raises(Conflict, match="entry 0 of the log is before"):
+            court.docket.tick(case.id)
+    assert court.docket.get(case.id).phase is Phase.ANNOUNCED
+    assert answered(court) == EDGE
 
 
 def test_a_refused_step_changes_nothing_and_is_not_logged(court: Court) -> None:

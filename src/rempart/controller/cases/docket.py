@@ -283,6 +283,13 @@ class Docket:
                 raise NotFound(f"step {seq} of {id_} is gone", field="case")
             if there.log_index is not None:
                 return  # another thread was faster
+            previous = write.session.get(CaseStepRow, (id_, seq - 1))
+            if previous is not None and (previous.log_index is None or previous.log_index >= index):
+                raise Conflict(
+                    f"entry {index} of the log is before what came before it in {id_}",
+                    field="public log",
+                    hint="the log is an older one, or another: put the one back that this store belongs to",
+                )
             there.log_index = index
             if id_ == CHARTER:
                 if isinstance(CHARTER_EVENT.validate_json(there.event), Retired):
