@@ -183,3 +183,18 @@ def test_what_is_wrong_is_said(court: CommandLine) -> None:
     ).err  # fmt: skip
     bad = court.write("bad.json", json.dumps({**POLICY, "quorum": 1}))
     assert "at least 2" in court("case", "policy", "add", bad, status=2).err
+
+
+def test_who_reported_need_not_be_on_a_command_line(court: CommandLine) -> None:
+    jane = "Jane <jane@example.net>"
+    for file, given in ((court.write("jane", jane + "\n"), ""), ("-", jane + "\n")):
+        made = court("case", "open", HOST, "--reporter-file", file, "--json", given=given)
+        id_ = made.json()["case"]["id"]
+        assert jane in court("case", "show", id_, "--reporter").out
+        assert "Jane" not in court("case", "show", id_, "--confidential").out
+    twice = court("case", "open", HOST, "--reporter-file", "-", "--reporter", jane, given=jane, status=2)
+    assert "given twice" in twice.err
+    both = court("case", "open", HOST, "--reporter-file", "-", "--report", "-", given=jane, status=2)
+    assert "standard input already" in both.err
+    long = court("case", "open", HOST, "--reporter-file", "-", given="J" * 1_001, status=2)
+    assert "longer than 1000" in long.err

@@ -300,6 +300,127 @@ def test_nothing_wider_than_ordered_and_nothing_on_a_faulty_order() -> None:
         order(deadline=NOW + timedelta(hours=2))
 
 
+@pytest.mark.parametrize(
+    ("demanded", "measure", "field"),
+    [
+        (
+            {"remedy": "drop_dns", "target": {"host": HOST}},
+            {"remedy": "drop_dns", "target": {"host": "other.example.org"}},
+            "measure.target",
+        ),
+        (
+            {"remedy": "drop_dns", "target": {"host": HOST}, "days": 7},
+            {"remedy": "drop_dns", "target": {"host": HOST}, "days": 8},
+            "measure.days",
+        ),
+        (
+            {"remedy": "drop_dns", "target": {"host": HOST}, "days": 7},
+            {"remedy": "challenge", "target": {"host": HOST}},
+            "measure.days",
+        ),
+    ],
+)
+def test_an_order_is_given_effect_no_wider_and_no_longer_than_it_demands(
+    demanded: dict[str, Any], measure: dict[str, Any], field: str
+) -> None:
+    targets = (Target(host=HOST), Target(host="other.example.org"))
+    event = opened(Source.ORDER, order=order(demanded=Measure.model_validate(demanded)))
+    play = Play().open(event.model_copy(update={"targets": targets}))
+    play(Scrutinised(complete=True, findings="x", by="ada"))
+    with pytest.raises(InvalidInput) as refused:
+        play.moves("ada", MotionKind.ORDER, measure=Measure.model_validate(measure))
+    assert refused.value.field == field
+    play.moves("ada", MotionKind.ORDER, measure=Measure.model_validate(demanded)).says(Act.APPROVE, "ben")
+    assert len(in_force(play)) == 1
+
+
+def test_on_appeal_nothing_comes_to_last_longer() -> None:
+    week = Measure(remedy=Remedy.DROP_PROXY, target=Target(host=HOST), days=7)
+    play = Play().open().to_notified().clock(days=3)
+    play.moves("ada", measure=week).says(Act.APPROVE, "ben", "cleo").announces().clock(days=2)
+    ends_at = play.case.ends_at
+    play.clock(days=5)
+    play(APPEALED)
+    for days in (None, 8):
+        longer = NARROWER.model_copy(update={"days": days})
+        with pytest.raises(InvalidInput, match="narrower or shorter"):
+            play.moves("dan", MotionKind.APPEAL, outcome=Outcome.CHANGED, measure=longer)
+    as_long = NARROWER.model_copy(update={"days": 7})
+    play.moves("dan", MotionKind.APPEAL, outcome=Outcome.CHANGED, measure=as_long)
+    play.says(Act.APPROVE, "eve", "finn")
+    assert play.case.restriction is not None
+    assert play.case.restriction.measure == as_long
+    assert play.case.ends_at == ends_at, "its days do not begin anew"
+    play.clock(days=2)
+    assert in_force(play) == []
+
+
+def test_an_emergency_that_becomes_narrower_on_appeal_still_ends_after_72_hours() -> None:
+    play = Play().open().moves("ada", MotionKind.EMERGENCY).says(Act.APPROVE, "ben").clock(hours=1)
+    play(APPEALED).moves("dan", MotionKind.APPEAL, outcome=Outcome.CHANGED, measure=NARROWER)
+    play.says(Act.APPROVE, "eve", "finn").clock(hours=70, minutes=59)
+    assert len(in_force(play)) == 1
+    play.clock(minutes=1)
+    assert in_force(play) == []
+
+
+def test_an_emergency_changed_on_appeal_and_then_confirmed_lasts_no_longer_than_it_would_have() -> None:
+    week = Measure(remedy=Remedy.DROP_PROXY, target=Target(host=HOST), days=7)
+    play = Play().open().moves("ada", MotionKind.EMERGENCY, measure=week).says(Act.APPROVE, "ben")
+    play.clock(hours=48)
+    as_long = NARROWER.model_copy(update={"days": 7})
+    play(APPEALED).moves("dan", MotionKind.APPEAL, outcome=Outcome.CHANGED, measure=as_long)
+    play.says(Act.APPROVE, "eve", "finn")
+    play.moves("ada", MotionKind.CONFIRMATION).says(Act.APPROVE, "ben", "cleo")
+    assert play.case.ends_at == NOW + timedelta(days=7)
+
+
+def test_what_is_decided_after_an_emergency_that_was_appealed_can_be_appealed_too() -> None:
+    week = Measure(remedy=Remedy.DROP_PROXY, target=Target(host=HOST), days=7)
+    play = Play().open().to_notified().moves("ada", MotionKind.EMERGENCY).says(Act.APPROVE, "ben")
+    play(APPEALED).moves("dan", MotionKind.APPEAL, outcome=Outcome.UPHELD).says(Act.APPROVE, "eve", "finn")
+    play.clock(hours=72)
+    assert phase(play) is Phase.NOTIFIED
+    play.moves("ada", measure=week).says(Act.APPROVE, "ben", "cleo").announces().clock(days=2)
+    assert len(in_force(play)) == 1
+    with pytest.raises(Conflict, match="waits for confirmation"):
+        play.moves("ada", MotionKind.CONFIRMATION)
+    play(APPEALED).moves("dan", MotionKind.APPEAL, outcome=Outcome.UPHELD).says(Act.APPROVE, "eve", "finn")
+    play.clock(days=7)
+    last = play.history[-1][1]
+    assert isinstance(last, Lifted)
+    assert last.why is LiftReason.ENDED, "it is no emergency that expired"
+    assert phase(play) is Phase.LIFTED
+
+
+def test_what_is_decided_after_a_decision_fell_can_be_appealed() -> None:
+    play = Play().open().to_decided().announces()
+    play(APPEALED).moves("dan", MotionKind.APPEAL, outcome=Outcome.UPHELD).says(Act.APPROVE, "eve", "finn")
+    play.says(Act.WITHDRAW, "ben")
+    assert phase(play) is Phase.NOTIFIED
+    play.moves("ada").says(Act.APPROVE, "cleo", "dan").announces()
+    play(APPEALED).clock(days=10)
+    assert in_force(play) == []
+
+
+def test_a_case_that_was_dismissed_meanwhile_has_no_emergency() -> None:
+    play = Play().open().moves("ada", MotionKind.EMERGENCY)
+    play(Triaged(accepted=False, reason="It is a quotation.", by="operator")).says(Act.APPROVE, "ben")
+    assert phase(play) is Phase.DISMISSED
+    assert play.case.motion is None
+    assert in_force(play) == []
+
+
+def test_what_has_expired_is_not_confirmed_before_the_clock_has_lifted_it() -> None:
+    play = Play().open().moves("ada", MotionKind.EMERGENCY).says(Act.APPROVE, "ben")
+    play.clock(hours=71).moves("ada", MotionKind.CONFIRMATION).says(Act.APPROVE, "ben")
+    play.now += timedelta(hours=1)
+    with pytest.raises(Conflict, match="emergency measure ended"):
+        play.says(Act.APPROVE, "cleo")
+    play.clock()
+    assert in_force(play) == []
+
+
 def test_policy_and_people_come_before_the_case() -> None:
     people = tuple(map(arbiter, ("ada", "ben", "cleo", "dan", "eve", "finn")))
     with pytest.raises(Conflict, match="no policy"):

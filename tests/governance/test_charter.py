@@ -16,6 +16,7 @@ from rempart.governance.charter import (
     amend,
     resolution_bytes,
 )
+from rempart.model.cases import Policy
 from rempart.model.errors import Conflict, InvalidInput
 from tests.governance.cast import NOW, POLICY, arbiter, key_of
 
@@ -91,3 +92,9 @@ def test_keys_and_versions_are_used_once() -> None:
     anybodys = twin.model_copy(update={"key": base64.b64encode(bytes([1]) + bytes(31)).decode()})
     with pytest.raises(InvalidInput, match="only its owner"):
         amend(charter, Appointed(arbiter=anybodys), NOW, founding=True)
+
+
+@pytest.mark.parametrize("field", ["answer_s", "notice_s", "appeal_days"])
+def test_a_policy_gives_no_time_that_no_calendar_holds(field: str) -> None:
+    with pytest.raises(ValueError, match=field):
+        Policy.model_validate({**TWO.model_dump(), field: 10**12})

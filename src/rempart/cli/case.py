@@ -16,6 +16,7 @@ from rempart.cli.files import read_text
 from rempart.cli.output import document, json_option, say, table
 from rempart.cli.session import Session, pass_session, route
 from rempart.controller.admin_api.case_messages import (
+    REPORTER_LENGTH_MAX,
     Cases,
     CaseSteps,
     CaseView,
@@ -86,6 +87,21 @@ def printed(view: CaseView, as_json: bool) -> None:
         case_views.show(view)
 
 
+def _reporter_in(file: Path, given: str | None, report: Path | None) -> str:
+    """Who reported, from a file: one name and address, given in no other way."""
+    if given is not None:
+        raise InvalidInput("leave --reporter out: who reported is given twice", field="--reporter-file")
+    if str(file) == "-" and str(report) == "-":
+        raise InvalidInput("the report is read from standard input already", field="--reporter-file")
+    text = read_text(file, "--reporter-file").strip()
+    if len(text) > REPORTER_LENGTH_MAX:
+        raise InvalidInput(
+            f"longer than {REPORTER_LENGTH_MAX} characters", field="--reporter-file",
+            hint="name and address only; the rest belongs into --report",
+        )  # fmt: skip
+    return text
+
+
 @case.command("open")
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
 @click.option("--zone", is_flag=True, help="TARGET is a zone, and all of it is meant.")
@@ -95,7 +111,14 @@ def printed(view: CaseView, as_json: bool) -> None:
 @click.option(
     "--report", type=click.Path(path_type=Path, allow_dash=True), help="File with what the report says."
 )
-@click.option("--reporter", help="Name and address. Kept apart and sealed; the site is never told.")
+@click.option(
+    "--reporter",
+    help="Name and address. Kept apart and sealed; the site is never told. Others on this machine can see "
+    "it in its list of processes: then --reporter-file.",
+)
+@click.option(
+    "--reporter-file", type=click.Path(path_type=Path, allow_dash=True), help="The same from a file, or -."
+)
 @click.option(
     "--evidence", multiple=True, type=click.Path(path_type=Path), help="A text file. May be repeated."
 )
@@ -103,9 +126,11 @@ def printed(view: CaseView, as_json: bool) -> None:
 @json_option
 @pass_session
 def open_case(session: Session, targets: tuple[str, ...], zone: bool, category: str, own: bool,
-              urls: tuple[str, ...], report: Path | None, reporter: str | None, evidence: tuple[Path, ...],
-              by: str, as_json: bool) -> None:  # fmt: skip
+              urls: tuple[str, ...], report: Path | None, reporter: str | None, reporter_file: Path | None,
+              evidence: tuple[Path, ...], by: str, as_json: bool) -> None:  # fmt: skip
     """Open a case about host names, URLs (host/path) or a zone."""
+    if reporter_file is not None:
+        reporter = _reporter_in(reporter_file, reporter, report)
     new = NewCase(
         source=Source.OWN if own else Source.REPORT,
         category=Category(category),

@@ -241,15 +241,25 @@ def _took_effect(case: Case, event: TookEffect, now: datetime) -> Step:
     if kind is MotionKind.EMERGENCY:
         expires = restriction.since + timedelta(hours=EMERGENCY_HOURS)
         signers = tuple(sorted(case.decision.signers))
-        update["emergency"] = Emergency(since=restriction.since, expires_at=expires, signers=signers)
+        update["emergency"] = Emergency(
+            since=restriction.since, expires_at=expires, signers=signers, ends_at=ends_at
+        )
         update["ends_at"] = expires if ends_at is None else min(expires, ends_at)
-    elif case.emergency is not None and not case.emergency.confirmed and case.restriction is not None:
-        # Made narrower on appeal, it still is what two people decided.
-        update["ends_at"] = min(filter(None, (case.emergency.expires_at, ends_at)))
+    elif case.restriction is not None:
+        # Changed on appeal, it ends no later than what was appealed: an emergency's 72 hours are among that.
+        update["ends_at"] = _sooner(case.ends_at, ends_at)
+        if case.emergency is not None:
+            sooner = _sooner(case.emergency.ends_at, ends_at)
+            update["emergency"] = case.emergency.model_copy(update={"ends_at": sooner})
     told: tuple[Instruction, ...] = (Tell(Addressee.OWNER, "effect"),)
     if kind is MotionKind.ORDER:
         told = (*told, Tell(Addressee.AUTHORITY, "effect"))
     return Step(case.model_copy(update=update), (PutInForce(restriction, replaces), *told))
+
+
+def _sooner(*times: datetime | None) -> datetime | None:
+    """The earliest; None is never."""
+    return min((one for one in times if one is not None), default=None)
 
 
 def _appealed(case: Case, event: Appealed, now: datetime) -> Step:
@@ -272,7 +282,7 @@ def lift_due(case: Case, now: datetime) -> LiftReason | None:
     if case.lift_due is not None:
         return case.lift_due
     if case.ends_at is not None and now >= case.ends_at:
-        unconfirmed = case.emergency is not None and not case.emergency.confirmed
+        unconfirmed = case.emergency is not None and not (case.emergency.confirmed or case.emergency.expired)
         return LiftReason.EXPIRED if unconfirmed else LiftReason.ENDED
     return None
 
@@ -295,9 +305,11 @@ def _lifted(case: Case, event: Lifted, now: datetime) -> Step:
         "phase": Phase.LIFTED,
     }
     if why is LiftReason.EXPIRED:
-        # The ordinary process is open from where it was.
+        # The ordinary process is open from where it was, and what it comes to has an appeal of its own.
         back = Phase.TRIAGED if case.answer_by is None else Phase.NOTIFIED
-        update |= {"phase": back, "decision": None, "deciders": (), "appeal_until": None}
+        update |= {"phase": back, "decision": None, "deciders": (), "appeal_until": None, "outcome": None}
+        if case.emergency is not None:
+            update["emergency"] = case.emergency.model_copy(update={"expired": True})
     moot = case.motion is not None and case.motion.kind in (MotionKind.APPEAL, MotionKind.CONFIRMATION)
     if moot or (case.motion is not None and case.motion.kind is MotionKind.END):
         update |= {"motion": None, "standing": ()}

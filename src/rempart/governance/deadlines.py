@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rempart.governance.cases import lift_due, restriction_due
 from rempart.governance.quorum import LIFE, LIFE_OTHERWISE
 from rempart.model.cases import Case, Phase
-from rempart.model.cases_events import Lifted, TookEffect
+from rempart.model.cases_events import Announced, Event, Lifted, Notified, TookEffect
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,27 @@ def due(case: Case, now: datetime) -> TookEffect | Lifted | None:
     if restriction is None or case.decision is None:
         return None
     return TookEffect(decision=case.decision, restriction=restriction)
+
+
+def counted_from_the_log(before: Case, after: Case, event: Event, now: datetime) -> Case:
+    """``after`` with the times that ``event`` has set, counted from ``now``, when it came into the log.
+
+    The log may have been out of reach since the step was taken: nobody could read of it until now, so the
+    time to answer and the notice begin now. No time becomes earlier.
+    """
+    policy = after.policy
+    if isinstance(event, Notified) and after.answer_by is not None:
+        answer_by = max(after.answer_by, now + timedelta(seconds=policy.answer_s))
+        return after.model_copy(update={"answer_by": answer_by})
+    # Upheld on appeal, a decision that was held up has its notice again.
+    announced = isinstance(event, Announced) or (before.suspended and not after.suspended)
+    if announced and after.phase is Phase.ANNOUNCED and after.effective_at is not None:
+        effective_at = max(after.effective_at, now + timedelta(seconds=policy.notice_s))
+        return after.model_copy(update={"effective_at": effective_at})
+    if isinstance(event, TookEffect) and before.appeal_until is None and after.appeal_until is not None:
+        appeal_until = max(after.appeal_until, now + timedelta(days=policy.appeal_days))
+        return after.model_copy(update={"appeal_until": appeal_until})
+    return after
 
 
 def deadlines(case: Case) -> tuple[Deadline, ...]:

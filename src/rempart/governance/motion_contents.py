@@ -42,8 +42,7 @@ def _check_measure(case: Case, motion: Motion) -> None:
     if motion.ground is None:
         raise InvalidInput("on which ground?", field="ground")
     if motion.kind is MotionKind.ORDER:
-        if case.order is None or not is_at_most(measure.remedy, case.order.demanded.remedy):
-            raise InvalidInput("wider than what was ordered", field="measure.remedy")
+        _check_ordered(case, measure)
     else:
         rule = case.policy.rule(motion.rule) if motion.rule else None
         if rule is None:
@@ -57,6 +56,21 @@ def _check_measure(case: Case, motion: Motion) -> None:
         raise InvalidInput(
             f"say why these narrower remedies do not serve: {', '.join(missing)}", field="why_not"
         )
+
+
+def _check_ordered(case: Case, measure: Measure) -> None:
+    """In nothing more than the order demands: neither the remedy, nor its target, nor its time."""
+    if case.order is None or not is_at_most(measure.remedy, case.order.demanded.remedy):
+        raise InvalidInput("wider than what was ordered", field="measure.remedy")
+    demanded = case.order.demanded
+    if not demanded.target.includes(measure.target):
+        raise InvalidInput(f"wider than what was ordered: {demanded.target}", field="measure.target")
+    if _lasts_longer(measure, demanded):
+        raise InvalidInput(f"longer than what was ordered: {demanded.days} days", field="measure.days")
+
+
+def _lasts_longer(measure: Measure, than: Measure) -> bool:
+    return than.days is not None and (measure.days is None or measure.days > than.days)
 
 
 def unexplained(motion: Motion) -> tuple[str, ...]:
@@ -90,13 +104,11 @@ def _check_outcome(case: Case, motion: Motion) -> None:
     _check_available(motion.measure)
     if motion.ground is None:
         raise InvalidInput("on which ground?", field="ground")
-    same = motion.measure.remedy is decided.remedy
-    shorter = (
-        same
-        and motion.measure.days is not None
-        and (decided.days is None or motion.measure.days < decided.days)
-    )
-    if motion.measure.target != decided.target or not (
-        motion.measure.remedy in narrower(decided.remedy) or shorter
+    measure = motion.measure
+    shorter = measure.remedy is decided.remedy and _lasts_longer(decided, measure)
+    if (
+        measure.target != decided.target
+        or _lasts_longer(measure, decided)
+        or not (measure.remedy in narrower(decided.remedy) or shorter)
     ):
         raise InvalidInput("on appeal a measure can only become narrower or shorter", field="measure")

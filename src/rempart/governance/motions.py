@@ -91,6 +91,8 @@ def carry(case: Case, now: datetime) -> Case:
     motion = case.motion
     if motion is None:
         return case
+    if motion.kind is MotionKind.EMERGENCY and case.phase not in BEFORE_A_DECISION:
+        return _fallen(case)  # the case was dismissed since it was made
     if not suffices(case, motion, case.standing):
         return case if can_still_carry(case, motion, case.standing) else _fallen(case)
     agreeing = tuple(one for one in case.standing if one.statement.act in (Act.MOVE, Act.APPROVE))
@@ -143,7 +145,12 @@ def _check_time(case: Case, kind: MotionKind, now: datetime) -> None:
             if case.order is None or not case.scrutinised or case.phase is not Phase.TRIAGED:
                 raise Conflict("an order is examined first", field="kind")
         case MotionKind.CONFIRMATION:
-            if case.emergency is None or case.emergency.confirmed or case.restriction is None:
+            if (
+                case.emergency is None
+                or case.emergency.confirmed
+                or case.emergency.expired
+                or case.restriction is None
+            ):
                 raise Conflict("no emergency measure waits for confirmation", field="kind")
         case MotionKind.REVIEW:
             if case.emergency is None or case.emergency.reviewed:
@@ -221,6 +228,7 @@ def _less_decided(case: Case, arbiter: str) -> Case:
             "effective_at": None,
             "suspended": False,
             "appeal": None,
+            "outcome": None,
             "phase": back.get(decision.motion.kind, Phase.NOTIFIED),
         }
     )
@@ -230,11 +238,15 @@ def _confirmed(case: Case, carried: Carried) -> Case:
     emergency, restriction = case.emergency, case.restriction
     if emergency is None or restriction is None:
         return case  # it had expired meanwhile
-    days = restriction.measure.days
+    if carried.at >= emergency.expires_at:
+        raise Conflict(
+            f"the emergency measure ended at {emergency.expires_at:%Y-%m-%d %H:%M} UTC", field="motion",
+            hint="the ordinary process is open",
+        )  # fmt: skip
     return case.model_copy(
         update={
             "emergency": emergency.model_copy(update={"confirmed": True}),
-            "ends_at": None if days is None else restriction.since + timedelta(days=days),
+            "ends_at": emergency.ends_at,
             "deciders": tuple(sorted({*case.deciders, *carried.signers})),
         }
     )

@@ -29,6 +29,9 @@ ORDER_SIGNERS = 2
 LEAST_QUORUM = 2
 APPEAL_DAYS_LEAST = 180
 """DSA Art. 20(1): six months at least."""
+APPEAL_DAYS_MOST = 3_650
+PERIOD_MOST_S = 365 * 86_400
+"""A year to answer, or of notice, is the longest that a policy can give."""
 TCO_DEADLINE = timedelta(hours=1)
 """Regulation (EU) 2021/784 Art. 3(3)."""
 
@@ -73,11 +76,11 @@ class Policy(Value):
     rules: tuple[Rule, ...] = Field(min_length=1, max_length=100)
     quorum: int = Field(ge=LEAST_QUORUM, le=15)
     """Arbiters who must agree: N of M, M being those who may vote on the matter."""
-    answer_s: int = Field(ge=1)
+    answer_s: int = Field(ge=1, le=PERIOD_MOST_S)
     """Seconds an owner has to answer before anything can be proposed."""
-    notice_s: int = Field(ge=1)
+    notice_s: int = Field(ge=1, le=PERIOD_MOST_S)
     """Seconds at least from the notice of a decision to its effect."""
-    appeal_days: int = Field(default=APPEAL_DAYS_LEAST, ge=APPEAL_DAYS_LEAST)
+    appeal_days: int = Field(default=APPEAL_DAYS_LEAST, ge=APPEAL_DAYS_LEAST, le=APPEAL_DAYS_MOST)
     url: str | None = Field(default=None, max_length=500)
 
     def rule(self, id_: str) -> Rule | None:
@@ -239,7 +242,11 @@ class Emergency(Value):
     since: Moment
     expires_at: Moment
     signers: tuple[str, ...]
+    ends_at: Moment | None = None
+    """When the measure ends by itself once it is confirmed."""
     confirmed: bool = False
+    expired: bool = False
+    """Nobody confirmed it: what is in force since rests on something else."""
     reviewed: bool = False
 
 

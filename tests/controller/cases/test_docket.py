@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -11,14 +13,16 @@ from rempart.controller.cases.confidences import What
 from rempart.controller.cases.docket import Docket
 from rempart.controller.intents import OPERATOR
 from rempart.controller.store.tables import RestrictionRow
+from rempart.controller.transparency.public_log import PublicLog
 from rempart.governance.charter import Adopted, Appointed, Retired
 from rempart.governance.log.step import Step as LogStep
 from rempart.governance.log.step import sealed_in
 from rempart.governance.publishing import BODY, body_of
-from rempart.model.cases import Act, MotionKind, Outcome, Phase
-from rempart.model.cases_events import TookEffect, Verified
+from rempart.model.cases import Act, MotionKind, Outcome, Phase, Rule
+from rempart.model.cases_events import Notified, TookEffect, Triaged, Verified
 from rempart.model.cases_remedies import Measure, Remedy, Target
 from rempart.model.errors import Conflict, EnvironmentLacks, InvalidInput, NotFound
+from rempart.model.log_settings import LogSection
 from rempart.model.sites import Origin
 from rempart.snapshot.items import RRsetItem, SiteItem
 from tests.controller.cases.conftest import QUICK, Court, consented
@@ -125,6 +129,98 @@ def test_what_is_not_in_the_log_has_no_effect(court: Court, line: Unreachable, c
     assert len(ids) == len(set(ids)), "no step is in the log twice"
 
 
+def test_a_policy_that_the_log_would_not_take_is_refused_at_once(court: Court) -> None:
+    case = court.found().to_announced()
+    rules = tuple(Rule(id=f"r{at}", title="T", text="x" * 5_000, most=Remedy.FORWARD) for at in range(100))
+    long = Adopted(policy=QUICK.model_copy(update={"version": "v2", "rules": rules}))
+    before = dump(court.store)
+    with pytest.raises(InvalidInput, match="an entry of the log holds"):
+        court.docket.charter.amend(consented(court.docket, long, "ada", "ben"))
+    assert dump(court.store) == before
+    court.time(QUICK.notice_s)
+    assert court.docket.get(case.id).phase is Phase.IN_EFFECT
+
+
+def test_times_run_from_when_the_public_can_know(court: Court, line: Unreachable) -> None:
+    """The log is away for longer than the time to answer, and for longer than the notice."""
+    id_ = court.found().open().id
+    court.docket.take(id_, Triaged(accepted=True, reason="It may be so.", by="operator"))
+    line.cut = "before"
+    with pytest.raises(EnvironmentLacks):
+        court.docket.take(id_, Notified(by="operator"))
+    court.clock.forward(QUICK.answer_s)
+    line.cut = ""
+    court.work()
+    with pytest.raises(Conflict, match="may answer until"):
+        court.moves(id_, "ada")
+    court.clock.forward(QUICK.answer_s)
+    court.moves(id_, "ada")
+    decided = court.says(id_, Act.APPROVE, "ben")
+    line.cut = "before"
+    with pytest.raises(EnvironmentLacks):
+        court.announces(decided)
+    court.clock.forward(QUICK.notice_s)
+    line.cut = ""
+    court.work()
+    assert answered(court) == EDGE
+    court.time(QUICK.notice_s - 1)
+    assert answered(court) == EDGE, "nobody could read of it before"
+    court.docket.appeal(id_, "It was satire.")
+    court.moves(id_, "cleo", MotionKind.APPEAL, outcome=Outcome.UPHELD)
+    line.cut = "before"
+    with pytest.raises(EnvironmentLacks):
+        court.says(id_, Act.APPROVE, "dan")
+    court.clock.forward(QUICK.notice_s)
+    line.cut = ""
+    court.work()
+    assert answered(court) == EDGE
+    court.time(QUICK.notice_s)
+    assert answered(court) == ORIGIN
+
+
+def test_an_emergency_is_not_held_up_by_a_log_that_was_away(court: Court, line: Unreachable) -> None:
+    id_ = court.found().open().id
+    court.moves(id_, "ada", MotionKind.EMERGENCY)
+    line.cut = "before"
+    with pytest.raises(EnvironmentLacks):
+        court.says(id_, Act.APPROVE, "ben")
+    court.clock.forward(3_600)
+    line.cut = ""
+    court.work()
+    assert answered(court) == ORIGIN
+
+
+def test_a_step_that_the_log_refuses_holds_up_its_own_case_only(court: Court, line: Unreachable) -> None:
+    first, second = sorted((court.found().to_announced().id, court.to_announced().id))
+    court.clock.forward(QUICK.notice_s)
+    line.cut = "before"
+    for id_ in (first, second):
+        with pytest.raises(EnvironmentLacks):
+            court.docket.tick(id_)
+    line.cut = ""
+    # Somebody else's step stands under the id of the first one's.
+    seq = court.docket.get(first).seq + 1
+    court.log.append(LogStep(id=f"case/{first}/{seq}", kind="other", at=court.clock.now))
+    assert court.docket.resume() == 1
+    assert court.docket.get(first).phase is Phase.ANNOUNCED
+    assert court.docket.get(second).phase is Phase.IN_EFFECT
+
+
+def test_a_step_that_comes_before_its_predecessor_in_the_log_has_no_effect(
+    court: Court, line: Unreachable, tmp_path: Path
+) -> None:
+    """The store goes on with a log that began anew."""
+    case = court.found().to_announced()
+    settings = LogSection(origin="log.example/anew")
+    with PublicLog(tmp_path / "anew", tmp_path / "anew-keeping", settings) as anew:
+        line.court = dataclasses.replace(court, log=anew)
+        court.clock.forward(QUICK.notice_s)
+        with pytest.raises(Conflict, match="entry 0 of the log is before"):
+            court.docket.tick(case.id)
+    assert court.docket.get(case.id).phase is Phase.ANNOUNCED
+    assert answered(court) == EDGE
+
+
 def test_a_refused_step_changes_nothing_and_is_not_logged(court: Court) -> None:
     id_ = court.found().to_notified().id
     before, size = dump(court.store), court.log.size
@@ -180,6 +276,24 @@ def test_a_whole_zone_and_zones_below_it(court: Court) -> None:
     assert published(court.intents) == before
 
 
+def test_a_zone_whose_names_are_in_one_above_it(court: Court) -> None:
+    """``b.example.org`` is asked for as a zone, and its names are in ``example.org`` here."""
+    for host in ("b.example.org", "a.b.example.org"):
+        court.intents.sites.add(OPERATOR, host, (Origin(host="203.0.113.9", port=80),))
+    before = published(court.intents)
+    target = Target(host="b.example.org", whole_zone=True)
+    id_ = court.found().open(targets=(target,)).id
+    measure = Measure(remedy=Remedy.DROP_DNS, target=target, days=1)
+    court.moves(id_, "ada", MotionKind.EMERGENCY, measure=measure)
+    court.says(id_, Act.APPROVE, "ben")
+    court.work()
+    sites = {key for key in published(court.intents) if key.split("/")[0] == "site"}
+    assert sites == {f"site/{HOST}"}
+    assert [answered(court, host) for host in ("b.example.org", "a.b.example.org", HOST)] == [(), (), EDGE]
+    court.time(86_400)
+    assert published(court.intents) == before
+
+
 def test_two_cases_about_one_host_are_lifted_each_by_itself(court: Court) -> None:
     court.found()
     first, second = court.to_announced(measure=CHALLENGE).id, court.to_announced().id
@@ -212,6 +326,22 @@ def test_the_emergency_path_is_not_repeated_from_case_to_case(court: Court) -> N
         court.moves(second, "ada", MotionKind.EMERGENCY)
     court.clock.forward(timedelta(days=30).total_seconds())
     court.moves(second, "ada", MotionKind.EMERGENCY)
+
+
+def test_the_emergency_path_is_not_taken_in_two_cases_side_by_side(court: Court) -> None:
+    court.found()
+    first, second, third = (court.open().id for _ in range(3))
+    for id_ in (first, second, third):
+        court.moves(id_, "ada", MotionKind.EMERGENCY)
+    court.says(first, Act.APPROVE, "ben")
+    with pytest.raises(Conflict, match="emergency path was taken"):
+        court.says(second, Act.APPROVE, "ben")  # agreed to in the first, if not in effect yet
+    court.work()
+    with pytest.raises(Conflict, match="emergency path was taken"):
+        court.says(third, Act.APPROVE, "ben")
+    court.says(third, Act.REJECT, "ben")
+    court.time(72 * 3_600)
+    assert answered(court) == EDGE
 
 
 def test_the_bench_is_not_filled_with_friends_once_there_is_a_case(court: Court) -> None:

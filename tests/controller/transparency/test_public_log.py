@@ -238,6 +238,62 @@ def test_a_split_view_is_found_by_the_witness(place: Place, tmp_path: Path) -> N
         assert "missing: witness.example/w" in found.faults[0].what
 
 
+def test_a_dispute_lasts_until_the_witness_agrees(place: Place, tmp_path: Path) -> None:
+    """Neither its rest nor its silence is an agreement; nothing is published meanwhile."""
+    other = Place(tmp_path / "other" / "public", tmp_path / "other" / "keeping")
+    port = free_port()
+    with witness(tmp_path / "w", place, port) as (url, key, keeper):
+        with log_at(place, (url, key)) as log:
+            log.append(step(0))
+        shutil.copytree(place.public, other.public)
+        shutil.copytree(place.keeping, other.keeping)
+        with log_at(place, (url, key)) as log:
+            log.append_all([step(1), step(2)])
+        forked = log_at(other, (url, key))
+        for again in range(3):
+            with pytest.raises(Conflict, match="which has only 1 now"):
+                forked.append(step(1, decided="nothing happened"))
+            assert not forked.ask_witnesses()
+            assert (forked.size, forked.state().published) == (1, 1), again
+        # A step that is there already is published no better than a new one.
+        with pytest.raises(Conflict, match="which has only 1 now"):
+            forked.append(step(0))
+    with forked:
+        with pytest.raises(Conflict, match="does not answer"):
+            forked.append(step(1, decided="nothing happened"))
+        assert (forked.size, forked.state().published) == (1, 1)
+        # The missing entries are brought back: then it agrees, and is asked at once.
+        with witness_again(tmp_path / "w", keeper, forked, port):
+            writer = forked._opened()
+            writer.append([step(1).encode(), step(2).encode()])
+            assert forked.append(step(3)).index == 3
+            assert forked.state().published == 4
+            assert forked.state().witnesses[0].problem is None
+
+
+def test_a_dispute_is_no_less_one_when_another_witness_agrees(place: Place, tmp_path: Path) -> None:
+    other = Place(tmp_path / "other" / "public", tmp_path / "other" / "keeping")
+    with (
+        witness(tmp_path / "a", place) as (url_a, key_a, _),
+        witness(tmp_path / "b", place) as (url_b, key_b, _),
+    ):
+        with log_at(place, (url_a, key_a), (url_b, key_b)) as log:
+            log.append(step(0))
+        shutil.copytree(place.public, other.public)
+        shutil.copytree(place.keeping, other.keeping)
+        # Only one of them is shown how it goes on; the other one would cosign anything.
+        with log_at(place, (url_a, key_a)) as log:
+            log.append(step(1))
+        with other.open() as writer:
+            writer.append([step(1, decided="nothing happened").encode()])
+        with log_at(other, (url_a, key_a), (url_b, key_b)) as forked:
+            for _ in range(2):
+                assert not forked.ask_witnesses()
+                with pytest.raises(Conflict, match="example/a"):
+                    forked.append(step(1, decided="nothing happened"))
+            assert forked.state().published == 1
+
+
 def test_a_witness_remembers_through_a_crash(place: Place, tmp_path: Path) -> None:
     with witness(tmp_path / "w", place) as (url, key, keeper), log_at(place, (url, key)) as log:
         log.append(step(0))

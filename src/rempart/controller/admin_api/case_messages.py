@@ -17,6 +17,9 @@ from rempart.model.cases_remedies import Moment, Target
 
 Long = Annotated[str, Field(min_length=1, max_length=200_000)]
 
+REPORTER_LENGTH_MAX = 1_000
+"""Characters of a name with its address."""
+
 
 class NewCase(Value):
     source: Source
@@ -25,7 +28,9 @@ class NewCase(Value):
     urls: tuple[Annotated[str, Field(max_length=2_000)], ...] = Field(default=(), max_length=200)
     order: Order | None = None
     report: Long | None = None
-    reporter: Annotated[str, Field(min_length=1, max_length=1_000)] | None = Field(default=None, repr=False)
+    reporter: Annotated[str, Field(min_length=1, max_length=REPORTER_LENGTH_MAX)] | None = Field(
+        default=None, repr=False
+    )
     """Name and address; kept apart, sealed, never in the log."""
     evidence: tuple[Long, ...] = Field(default=(), max_length=50)
     by: Person

@@ -53,7 +53,9 @@ class CharterBook:
             now = rows.whole_seconds(write.now)
             after = amend(charter, event, now, founding=_is_founding(write.session))
             body = event.model_dump_json()
-            write.session.add(rows.step_row(CHARTER, after.seq, body, after.last_at or now, public=True))
+            row = rows.step_row(CHARTER, after.seq, body, after.last_at or now, public=True)
+            rows.entry_of(row).encode()  # what the log would not take is refused while it can be
+            write.session.add(row)
         self._settle(CHARTER)
         return self.get()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -17,6 +17,8 @@ from rempart.snapshot.surroundings import Surroundings
 PATIENCE = timedelta(seconds=60)
 """How long a remedy may take until it is seen from outside; then it is recorded that it was not."""
 NAMES_LOOKED_AT = 5
+ONE_CASE = (RempartError, OverflowError, ValueError)
+"""What may be wrong with one case (a state that cannot be read is a ValueError), and holds up no other."""
 
 _log = structlog.get_logger("cases")
 
@@ -34,7 +36,7 @@ def do_what_is_due(controller: Controller) -> int:
             while docket.tick(id_):
                 done += 1
                 _log.info("case", case=id_, phase=docket.get(id_).phase.value)
-        except RempartError as error:
+        except ONE_CASE as error:
             _log.error("a case does not go on", case=id_, problem=str(error))
     return done
 
@@ -43,15 +45,24 @@ def verify_what_changed(controller: Controller) -> int:
     """Look from outside at what was put in force or lifted, and record what is seen; how often."""
     recorded = 0
     for case, since in controller.docket.to_verify():
-        measure = _measure_of(controller, case)
-        if measure is None:
-            continue
-        event = look_at(controller, case, measure)
-        if event.seen or controller.clock() - since > PATIENCE:
-            controller.docket.verified(case.id, event)
-            recorded += 1
-            _log.info("seen from outside", case=case.id, seen=event.seen, in_force=event.in_force)
+        try:
+            recorded += _verify(controller, case, since)
+        except ONE_CASE as error:
+            # Closed or changed since it was looked up, or the log is away: the next round sees to it.
+            _log.warning("what was seen from outside is not recorded", case=case.id, problem=str(error))
     return recorded
+
+
+def _verify(controller: Controller, case: Case, since: datetime) -> bool:
+    measure = _measure_of(controller, case)
+    if measure is None:
+        return False
+    event = look_at(controller, case, measure)
+    if not event.seen and controller.clock() - since <= PATIENCE:
+        return False
+    controller.docket.verified(case.id, event)
+    _log.info("seen from outside", case=case.id, seen=event.seen, in_force=event.in_force)
+    return True
 
 
 def look_at(controller: Controller, case: Case, measure: Measure) -> Verified:

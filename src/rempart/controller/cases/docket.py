@@ -12,7 +12,8 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from sqlalchemy import func, select, update
+import structlog
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from rempart.controller.cases import rows
@@ -24,11 +25,12 @@ from rempart.controller.intents.context import Context, Page, check_page
 from rempart.controller.store.tables import CaseRow, CaseStepRow
 from rempart.governance.cases import Step, open_case, step
 from rempart.governance.charter import CHARTER, CHARTER_EVENT, Retired
-from rempart.governance.deadlines import due
+from rempart.governance.deadlines import counted_from_the_log, due
+from rempart.governance.emergencies import path_is_spent
 from rempart.governance.instructions import Lift, PutInForce
 from rempart.governance.log.step import Step as LogStep
 from rempart.governance.publishing import is_public
-from rempart.model.cases import Case, Category, MotionKind, Order, Phase, Source
+from rempart.model.cases import Act, Case, Category, MotionKind, Order, Phase, Source
 from rempart.model.cases_events import (
     EVENT,
     Answered,
@@ -41,10 +43,12 @@ from rempart.model.cases_events import (
     Verified,
 )
 from rempart.model.cases_remedies import Target
-from rempart.model.errors import Conflict, NotFound
+from rempart.model.errors import Conflict, EnvironmentLacks, NotFound, RempartError
 
 EMERGENCY_PAUSE = timedelta(days=30)
 """Between two emergencies about the same host in different cases: else the 72 hours would be no bound."""
+
+_log = structlog.get_logger("cases")
 
 
 class InLog(Protocol):
@@ -148,14 +152,24 @@ class Docket:
         return True
 
     def resume(self) -> int:
-        """Finish what a crash or an unreachable log left intended; how many steps there were."""
+        """Finish what a crash or an unreachable log left intended; how many steps were finished.
+
+        EnvironmentLacks when the log cannot be written; a step that it refuses holds up its own case only.
+        """
         with self._context.reading() as session:
             waiting = session.scalars(
                 select(CaseStepRow.case_id).where(CaseStepRow.log_index.is_(None)).distinct()
             ).all()
+        done = 0
         for id_ in sorted(waiting, key=lambda one: (one != CHARTER, one)):
-            self._settle(id_)
-        return len(waiting)
+            try:
+                self._settle(id_)
+                done += 1
+            except EnvironmentLacks:
+                raise
+            except RempartError as error:
+                _log.error("a step is not taken by the public log", case=id_, problem=str(error))
+        return done
 
     def due(self) -> tuple[str, ...]:
         """Cases in which something is to happen now."""
@@ -200,9 +214,12 @@ class Docket:
             return Page(tuple(map(rows.state_of, there)), total, page, per_page)
 
     def to_verify(self) -> tuple[tuple[Case, datetime], ...]:
-        """Cases whose remedy was put in force or lifted, and since when nobody has seen it from outside."""
+        """Cases whose remedy was put in force or lifted, and since when nobody has seen it from outside.
+
+        In a closed case no step is taken any more, not that one either."""
         with self._context.reading() as session:
-            found = select(CaseRow).where(CaseRow.verify_from.is_not(None)).order_by(CaseRow.verify_from)
+            waiting = CaseRow.verify_from.is_not(None), CaseRow.phase != Phase.CLOSED.value
+            found = select(CaseRow).where(*waiting).order_by(CaseRow.verify_from)
             return tuple(
                 (rows.state_of(row), row.verify_from) for row in session.scalars(found) if row.verify_from
             )
@@ -233,19 +250,24 @@ class Docket:
             return
         if not charter_of(session).is_active(event.signed.statement.arbiter):
             raise Conflict(f"{event.signed.statement.arbiter} is no arbiter any more", field="arbiter")
-        if isinstance(event, Moved) and event.motion.kind is MotionKind.EMERGENCY:
-            others = select(CaseRow).where(
-                CaseRow.id != case.id, CaseRow.emergency_on > now - EMERGENCY_PAUSE
-            )
-            for other in map(rows.state_of, session.scalars(others)):
-                confirmed = other.emergency is not None and other.emergency.confirmed
-                about = [one for one in case.targets if any(map(one.overlaps, other.targets))]
-                if about and not confirmed:
-                    raise Conflict(
-                        f"the emergency path was taken for {about[0]} in case {other.id}",
-                        field="kind",
-                        hint=f"it is open again {EMERGENCY_PAUSE.days} days after; the ordinary process is",
-                    )
+        moved = event.motion if isinstance(event, Moved) else case.motion
+        rejects = event.signed.statement.act not in (Act.MOVE, Act.APPROVE)
+        if moved is None or moved.kind is not MotionKind.EMERGENCY or rejects:
+            return
+        # At each signature, not only at the first: two cases may have come this far side by side.
+        since = now - EMERGENCY_PAUSE
+        others = select(CaseRow).where(
+            CaseRow.id != case.id,
+            or_(CaseRow.emergency_on > since, CaseRow.phase == Phase.ANNOUNCED.value),
+        )
+        for other in map(rows.state_of, session.scalars(others)):
+            about = [one for one in case.targets if any(map(one.overlaps, other.targets))]
+            if about and path_is_spent(other, since):
+                raise Conflict(
+                    f"the emergency path was taken for {about[0]} in case {other.id}",
+                    field="kind",
+                    hint=f"it is open again {EMERGENCY_PAUSE.days} days after; the ordinary process is",
+                )
 
     def _settle(self, id_: str) -> None:
         """Append the intended step to the log and let it have its effect."""
@@ -261,6 +283,13 @@ class Docket:
                 raise NotFound(f"step {seq} of {id_} is gone", field="case")
             if there.log_index is not None:
                 return  # another thread was faster
+            previous = write.session.get(CaseStepRow, (id_, seq - 1))
+            if previous is not None and (previous.log_index is None or previous.log_index >= index):
+                raise Conflict(
+                    f"entry {index} of the log is before what came before it in {id_}",
+                    field="public log",
+                    hint="the log is an older one, or another: put the one back that this store belongs to",
+                )
             there.log_index = index
             if id_ == CHARTER:
                 if isinstance(CHARTER_EVENT.validate_json(there.event), Retired):
@@ -269,14 +298,15 @@ class Docket:
                     write.session.execute(update(CaseRow).where(open_ones).values(due_on=there.at))
                 return
             after = self._stepped(write.session, there)
-            case = after.case
-            effects = [one for one in after.instructions if isinstance(one, PutInForce | Lift)]
+            event = EVENT.validate_json(there.event)
             row_of_case = write.session.get(CaseRow, id_)
+            before = after.case if row_of_case is None else rows.state_of(row_of_case)
+            case = counted_from_the_log(before, after.case, event, rows.whole_seconds(write.now))
+            effects = [one for one in after.instructions if isinstance(one, PutInForce | Lift)]
             if row_of_case is None:
                 row_of_case = rows.new_state(case)
                 write.session.add(row_of_case)
             rows.keep_state(row_of_case, case)
-            event = EVENT.validate_json(there.event)
             if effects:
                 row_of_case.verify_from = there.at
             elif isinstance(event, Verified):

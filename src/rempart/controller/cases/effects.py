@@ -71,18 +71,18 @@ def _touch(write: Transaction, target: Target) -> None:
     """Have everything compiled again that the target is about. A zone that is not here has nothing to
     compile; the remedy stands all the same, should it come."""
     session = write.session
+    home = enclosing_row(session, target.host.removeprefix("*."))
     if not target.whole_zone:
-        home = enclosing_row(session, target.host.removeprefix("*."))
         if home is not None:
             write.touch(views.zone(home), target.host)
         return
+    if home is not None:
+        # The zone itself; or, where the target is none here, the one that holds its names.
+        write.touch_zone(views.zone(home))
     at = reversed_name(target.host)
-    for condition in (
-        (ZoneRow.reversed_name == at,),
-        (ZoneRow.reversed_name > at + ".", ZoneRow.reversed_name < at + "/"),
-    ):
-        for row in session.scalars(select(ZoneRow).where(*condition)):
-            write.touch_zone(views.zone(row))
+    below = select(ZoneRow).where(ZoneRow.reversed_name > at + ".", ZoneRow.reversed_name < at + "/")
+    for row in session.scalars(below):
+        write.touch_zone(views.zone(row))
 
 
 def _view(row: RestrictionRow) -> Restriction:

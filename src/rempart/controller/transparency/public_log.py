@@ -95,8 +95,9 @@ class PublicLog:
         self._states: dict[Witness, WitnessState] = {}
         self._rest: dict[Witness, float] = {}
         self._closed = False
-        self._disputed = False
-        """A witness has seen another history: nothing is appended until it agrees again."""
+        self._disputed: set[Witness] = set()
+        """Witnesses that have seen another history: nothing is appended until they agree again. That one
+        does not answer any more is no agreement."""
 
     def close(self) -> None:
         """Let others open it. It is not opened again."""
@@ -176,17 +177,23 @@ class PublicLog:
             note = log.published.note
         missing = list(self._witnesses) if everybody else self._missing(note)
         required = self._settings.witnesses_required
-        if missing:
-            if not everybody and len(keys) - len(missing) >= required:
-                now = self._clock()
-                missing = [one for one in missing if self._rest.get(one, now) <= now]
-            answers = self._ask(log, note, missing)
+        if not everybody and len(keys) - len(missing) >= required:
+            now = self._clock()
+            missing = [one for one in missing if self._rest.get(one, now) <= now]
+        # Who disputes the log is asked whatever it has cosigned before, and has no rest.
+        asked = [one for one in self._witnesses if one in missing or one in self._disputed]
+        if asked:
+            answers = self._ask(log, note, asked)
             note = note.signed_also([one.signature for one in answers if one.signature is not None])
-            disputed = [one for one in answers if one.refused]
-            self._disputed = bool(disputed)
-            if disputed:
+            self._disputed |= {one.witness for one in answers if one.refused}
+            self._disputed -= {one.witness for one in answers if one.signature is not None}
+            if self._disputed:
                 raise Conflict(
-                    "; ".join(f"the witness {one.witness.key.name} {one.problem}" for one in disputed),
+                    "; ".join(
+                        f"the witness {one.key.name} {self._states[one].problem}"
+                        for one in self._witnesses
+                        if one in self._disputed
+                    ),
                     field="public log",
                     hint="an old copy of the log was put back, or its key is used elsewhere too; "
                     "nothing more is published until that is cleared up",
