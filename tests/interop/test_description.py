@@ -102,8 +102,8 @@ plan_id = "0feeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
 def test_made_up_requests_are_answered_as_described(instance: Instance, tmp_path: Path) -> None:
     described = Described(instance, tmp_path)
     described.ask(described.token, CHECKS)
-    # Whatever was made of them: the engines follow, and none has refused an item. A record that was made up as
-    # proxied is a site, whose origin is nobody's address.
+    # Whatever was made of them: the engines follow, and none has refused an item. A record that was made up
+    # as proxied is a site, whose origin is nobody's address.
     status = json.loads(instance.cli("status", "--json", check=False).stdout)
     assert [one for one in status["problems"] if "no origin is up" not in one] == []
 
