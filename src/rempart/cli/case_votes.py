@@ -18,11 +18,10 @@ from rempart.cli.case_keys import private_key, sign
 from rempart.cli.files import read_text
 from rempart.cli.output import document, json_option, note, say
 from rempart.cli.session import ControllerCalls, Session, pass_session, route
-from rempart.controller.admin_api.case_messages import CaseView, NewStepBody
+from rempart.controller.admin_api.case_messages import CaseView, NewStepBody, Unsigned
 from rempart.governance.canonical import motion_digest, statement_bytes
-from rempart.model.base import Value
-from rempart.model.cases import Act, Case, GroundKind, Motion, MotionKind, Outcome, Signed, Statement
-from rempart.model.cases_events import Moved, Stated
+from rempart.governance.speaking import statement_of
+from rempart.model.cases import Act, Case, GroundKind, Motion, MotionKind, Outcome, Signed
 from rempart.model.cases_remedies import Remedy
 from rempart.model.errors import InvalidInput
 from rempart.model.validation import checked
@@ -33,13 +32,6 @@ write_option = click.option(
     "--write", type=click.Path(path_type=Path), help="Sign elsewhere: write FILE and FILE.bytes instead."
 )
 WITH_A_MEASURE = (MotionKind.DECISION, MotionKind.EMERGENCY, MotionKind.ORDER)
-
-
-class Unsigned(Value):
-    """A statement on its way to be signed elsewhere."""
-
-    statement: Statement
-    motion: Motion | None = None
 
 
 @click.command("propose")
@@ -83,7 +75,7 @@ def propose(session: Session, case_id: str, arbiter: str, kind: str, facts: Path
             made["measure"] = {"remedy": remedy, "target": _target(case, target), "days": days}
             made["ground"] = _ground(case, rule, law, explanation)
         motion = checked(Motion, made, "motion")
-        said = _statement(case, arbiter, Act.MOVE, motion_digest(motion), now)
+        said = statement_of(case, arbiter, Act.MOVE, motion_digest(motion), now)
         _finish(controller, Unsigned(statement=said, motion=motion), key, write, as_json)
 
 
@@ -117,7 +109,7 @@ def sign_motion(session: Session, case_id: str, arbiter: str, impartial: bool, r
             for line in case_views.motion_lines(motion):
                 note(f"  {line}")
         digest = None if motion is None else motion_digest(motion)
-        said = _statement(
+        said = statement_of(
             case,
             arbiter,
             act,
@@ -163,34 +155,13 @@ def _send(controller: ControllerCalls, unsigned: Unsigned, signature: str, as_js
     signed = checked(
         Signed, {"statement": unsigned.statement.model_dump(), "signature": signature}, "--signature"
     )
-    step = Stated(signed=signed) if unsigned.motion is None else Moved(motion=unsigned.motion, signed=signed)
+    step = unsigned.step(signed)
     path = route("cases", unsigned.statement.case, "steps")
     view = controller.write(CaseView, "POST", path, body=NewStepBody(step=step))
     if as_json:
         document(view.model_dump(mode="json"))
     else:
         case_views.show(view)
-
-
-def _statement(
-    case: Case,
-    arbiter: str,
-    act: Act,
-    motion: str | None,
-    now: datetime,
-    conflict: str = "",
-    *,
-    impartial: bool = True,
-) -> Statement:
-    return checked(
-        Statement,
-        {
-            "case": case.id, "motion": motion, "act": act, "arbiter": arbiter, "at": now,
-            "conflict": conflict, "number": case.numbers.get(arbiter, 0),
-            "impartial": impartial and not conflict,
-        },
-        "--arbiter",
-    )  # fmt: skip
 
 
 def _pair(text: str) -> tuple[str, str]:

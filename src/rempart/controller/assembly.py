@@ -16,6 +16,7 @@ import psutil
 
 from rempart.controller.bell import Bell
 from rempart.controller.cases.docket import Docket
+from rempart.controller.cases.owners import OwnersDocket
 from rempart.controller.cases.register import Register
 from rempart.controller.intents import Intents
 from rempart.controller.local_ca import LocalCa
@@ -53,6 +54,8 @@ class Controller:
     """Cases."""
     register: Register
     """What everybody may know of them."""
+    owners: OwnersDocket
+    """Which of them are whose."""
 
 
 @contextmanager
@@ -90,6 +93,7 @@ def assembled(configuration: Configuration, clock: Callable[[], datetime] = now)
             log=log,
             docket=Docket(intents.context, log),
             register=Register(intents.context),
+            owners=OwnersDocket(intents.context),
         )
 
 
