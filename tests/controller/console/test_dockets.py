@@ -114,6 +114,8 @@ def test_a_case_goes_its_whole_way_through_the_pages(house: House) -> None:
     house.court.time(case.policy.notice_s)
     assert bench.state().phase is Phase.IN_EFFECT
 
+    # Days have passed: everybody signs in again.
+    owner, bench = enter(house), Bench(house, case.id)
     page = owner.get(f"/cases/{case.id}").text
     assert "They call for &lt;script&gt;killings&lt;/script&gt;." in page
     reasons = owner.get(f"/cases/{case.id}/reasons.txt")

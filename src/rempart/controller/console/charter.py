@@ -71,7 +71,7 @@ def router(frame: Frame) -> APIRouter:
             arbiters=found.arbiters,
             retired=found.retired,
             appointed=steps("appointed"),
-            left=steps("retired"),
+            gone=steps("retired"),
         )
 
     @routes.get("/arbiters/{id_}.pem")

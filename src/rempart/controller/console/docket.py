@@ -1,8 +1,8 @@
 """The arbiters' docket: what waits for whoever is signed in, each case, and their word on it.
 
 A word is a statement that the arbiter signs elsewhere, with a key that is never here: the page gives the
-bytes and takes the signature. What is brought goes the way of ``rempart case submit``: the process itself judges
-everything about it. Who reported is not shown here.
+bytes and takes the signature. What is brought goes the way of ``rempart case submit``: the process itself
+judges everything about it. Who reported is not shown here.
 """
 
 from __future__ import annotations
