@@ -21,6 +21,7 @@ from rempart.cli.log import log
 from rempart.cli.mitigation import attacks, mitigation, mitigations
 from rempart.cli.receipt import receipt
 from rempart.cli.record import record
+from rempart.cli.report import report
 from rempart.cli.service import service
 from rempart.cli.session import Session
 from rempart.cli.shield import shield
@@ -52,7 +53,7 @@ def cli(context: click.Context, config_file: Path | None, debug: bool) -> None:
 
 
 for command in (
-    *(up, status, site, zone, record, dns, shield, case, certificate, ca, token, account, log),
+    *(up, status, site, zone, record, dns, shield, case, report, certificate, ca, token, account, log),
     *(attacks, mitigations, mitigation, receipt),
     *(bench, drill, service),
 ):

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 
 from rempart.model.base import Value
 from rempart.model.log_settings import LogSection
+from rempart.model.report_settings import ReportsSection
 from rempart.model.shield_settings import ShieldSection
 
 UNIX_SOCKET_PATH_MAX = 107
@@ -159,6 +160,7 @@ class Configuration(Value):
     safety: SafetySection = SafetySection()
     audit: AuditSection = AuditSection()
     log: LogSection = LogSection()
+    reports: ReportsSection = ReportsSection()
     users: UsersSection = UsersSection()
 
     @property
@@ -262,6 +264,11 @@ class StatePaths(Value):
     @property
     def knot_db(self) -> Path:
         return self.knot / "db"
+
+    @property
+    def evidence(self) -> Path:
+        """Files that came with abuse reports, sealed."""
+        return self.controller / "evidence"
 
     @property
     def run(self) -> Path:
