@@ -145,6 +145,8 @@ class Notice(Value):
     evidence: tuple[Evidence, ...] = Field(default=(), repr=False)
     host_anonymous: bool | None = None
     """Towards the origin's host, where it is chosen apart; None: as towards the site."""
+    withheld: bool = False
+    """The reporter asks that the site is not told before somebody has looked."""
 
     @model_validator(mode="after")
     def _as_its_category_asks(self) -> Notice:

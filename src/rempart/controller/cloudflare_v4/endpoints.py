@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rempart.controller.cloudflare_v4 import (
+    abuse_reports,
     accounts,
     dnssec,
     plans,
@@ -24,5 +25,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *settings.ENDPOINTS,
     *plans.ENDPOINTS,
     *accounts.ENDPOINTS,
+    *abuse_reports.ENDPOINTS,
     *tokens.ENDPOINTS,
 )

@@ -6,12 +6,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from rempart.controller.assembly import Controller
-from rempart.controller.console import signing_in, static
+from rempart.controller.console import reports, signing_in, site_reports, static
 from rempart.controller.console.faults import answer_errors, fault_page
 from rempart.controller.console.frame import Frame
 from rempart.controller.console.guard import Guard
 
-ROOMS = (signing_in,)
+# site_reports before reports: its paths would be references there.
+ROOMS = (signing_in, site_reports, reports)
 
 
 def console_application(controller: Controller) -> FastAPI:

@@ -74,9 +74,13 @@ def open_name(seal: Seal, id_: str, number: int, sealed: str) -> str:
 def for_the_site(content: Content, contact: Contact, *, anonymous: bool) -> Content:
     """What is passed on of what they wrote; without who they are when they are not to be known."""
     details = {name: content.details[name] for name in PASSED_ON if content.details.get(name)}
-    if not anonymous:
-        return Content(explanation=content.explanation, details=details)
+    passed_on = Content(explanation=content.explanation, details=details)
+    return without_sender(passed_on, contact) if anonymous else passed_on
+
+
+def without_sender(content: Content, contact: Contact) -> Content:
+    """What they wrote, without who they are."""
     return Content(
         explanation=without_identity(content.explanation, contact),
-        details={name: without_identity(text, contact) for name, text in details.items()},
+        details={name: without_identity(text, contact) for name, text in content.details.items()},
     )

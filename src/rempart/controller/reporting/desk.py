@@ -183,7 +183,7 @@ class AbuseDesk:
             received_at=now,
             anonymous=notice.is_anonymous,
             host_anonymous=host_anonymous or self.settings.handling(notice.category).anonymous,
-            held=self.settings.handling(notice.category).held,
+            held=notice.withheld or self.settings.handling(notice.category).held,
             standing=(Standing.REFUSED if repeat else Standing.RECEIVED).value,
             denial=Denial.DUPLICATE.value if repeat else None,
             reason="",

@@ -37,6 +37,14 @@ class Stranger:
     """Work that answers the ticket."""
     form: bool = False
     """The report came from the form, which has a ticket always."""
+    account: str | None = None
+    """The account whose token sends it: it is counted by that, and is meant."""
+
+
+def _counted_by(stranger: Stranger) -> str:
+    if stranger.account is not None:
+        return f"account {stranger.account}"
+    return source_of(stranger.address) or "local"
 
 
 class Doorkeeper:
@@ -59,8 +67,8 @@ class Doorkeeper:
         who is known. TooMany when it is not the time; Conflict for a form that was open too long, or sent
         twice."""
         with self._lock:
-            proven = stranger is None or self._is_proven(stranger)
-            source = None if stranger is None else source_of(stranger.address) or "local"
+            proven = stranger is None or stranger.account is not None or self._is_proven(stranger)
+            source = None if stranger is None else _counted_by(stranger)
             attempt = Attempt(source=source, target=target, proven=proven)
             self._state, said = admit(self._state, self._limits, attempt, self._monotonic())
             if isinstance(said, Take) and stranger is not None and stranger.ticket:

@@ -17,6 +17,7 @@ from rempart.controller.reporting.confidences import (
     open_content,
     open_name,
     open_sender,
+    without_sender,
 )
 from rempart.controller.reporting.rows import leading, report_row, view
 from rempart.controller.store.tables import AbuseReportRow, ReportFileRow
@@ -89,17 +90,23 @@ class Reading:
         with self._context.reading() as session:
             return view(session, report_row(session, id_))
 
-    def whole(self, id_: str) -> Whole:
+    def whole(self, id_: str, *, without_names: bool = False) -> Whole:
+        """``without_names``: as arbiters see it, who are to judge what is said and not who says it."""
         seal = self._context.store.seal
         with self._context.reading() as session:
             row = report_row(session, id_)
             files = session.scalars(
                 select(ReportFileRow).where(ReportFileRow.report_id == id_).order_by(ReportFileRow.number)
             )
+            content = open_content(seal, row)
+            names = tuple(open_name(seal, id_, one.number, one.sealed_name) for one in files)
+            if without_names:
+                content = without_sender(content, open_sender(seal, row).contact)
+                names = ()
             return Whole(
                 report=view(session, row),
-                content=open_content(seal, row),
-                file_names=tuple(open_name(seal, id_, one.number, one.sealed_name) for one in files),
+                content=content,
+                file_names=names,
                 answer=open_answer(seal, row),
                 same=tuple(session.scalars(_same(id_))),
             )
