@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rempart.cli.case_views import minute
+from rempart.cli.case_views import answering_lines, minute
 from rempart.cli.output import say
 from rempart.controller.admin_api.report_messages import ReportDetails
 from rempart.controller.reporting.letters import Letter
-from rempart.governance.reports.answering import Answering
 from rempart.model.abuse_reports import Contact, Report, Standing
 
 _STANDS = {
@@ -67,18 +66,6 @@ def contact(one: Contact) -> None:
     say("\n".join(part for part in parts if part) or "The reporter has left no name.")
 
 
-def answering_lines(one: Answering) -> list[str]:
-    """How a site answers."""
-    if not one.forwarded:
-        return ["nothing was passed on to it yet"]
-    took = "" if one.median_s is None else f", half of them within {_span(one.median_s)}"
-    lines = [f"answered {one.answered} of {one.forwarded} reports{took}; {one.in_time} within a day"]
-    if one.overdue:
-        since = "" if one.oldest_open_at is None else f", the oldest since {minute(one.oldest_open_at)}"
-        lines.append(f"{one.overdue} wait for longer than a day{since}")
-    return lines
-
-
 def letter_row(one: Letter) -> tuple[str, ...]:
     to = one.to or one.look_up
     return one.id, minute(one.at), to, one.subject, "" if one.sent_at is None else minute(one.sent_at)
@@ -102,10 +89,3 @@ def _site(one: Report) -> str:
     if one.held and one.standing is Standing.RECEIVED and one.same_as is None:
         return "not told: it is held until report release or report triage"
     return "not told"
-
-
-def _span(seconds: int) -> str:
-    for size, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {name}"
-    return f"{seconds} seconds"

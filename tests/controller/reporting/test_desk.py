@@ -16,10 +16,11 @@ from rempart.controller.reporting.reading import Wanted
 from rempart.governance.reports import proof
 from rempart.governance.reports.outcomes import Stage
 from rempart.model.abuse_reports import AnswerKind, Denial, Evidence, Standing
-from rempart.model.cases import Phase
+from rempart.model.cases import Act, Phase
 from rempart.model.cases_events import Moved, Notified, Stated
 from rempart.model.errors import Conflict, EnvironmentLacks, InvalidInput, NotFound, TooMany
 from rempart.model.sites import Origin
+from tests.controller.cases.conftest import Court
 from tests.controller.reporting.conftest import HOST, JANE, URL, WORDS, Desk
 
 
@@ -230,8 +231,6 @@ def test_who_wants_to_be_named_is(desk: Desk) -> None:
 
 
 def test_the_reporter_hears_of_a_decision_once_the_public_does(desk: Desk) -> None:
-    from tests.controller.cases.conftest import Court  # the people and their signatures
-
     receipt = desk.take()
     controller = desk.controller
     case = controller.triage.take_up(receipt.report.id, "It may be so.", "operator")
@@ -241,8 +240,6 @@ def test_the_reporter_hears_of_a_decision_once_the_public_does(desk: Desk) -> No
     controller.docket.take(case.id, Notified(by="operator"))
     desk.clock.forward(case.policy.answer_s)
     court.moves(case.id, "ada")
-    from rempart.model.cases import Act
-
     decided = court.says(case.id, Act.APPROVE, "ben")
     told = controller.desk.reading.told(receipt.report.id)
     assert (told.stage, told.case) == (Stage.EXAMINED, None)
