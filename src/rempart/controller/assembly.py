@@ -16,6 +16,7 @@ import psutil
 
 from rempart.controller.bell import Bell
 from rempart.controller.cases.docket import Docket
+from rempart.controller.cases.register import Register
 from rempart.controller.intents import Intents
 from rempart.controller.local_ca import LocalCa
 from rempart.controller.reporting.desk import AbuseDesk
@@ -56,6 +57,8 @@ class Controller:
     """Abuse reports as they come in."""
     triage: Triage
     """What is done with them."""
+    register: Register
+    """What everybody may know of cases."""
 
 
 @contextmanager
@@ -96,6 +99,7 @@ def assembled(configuration: Configuration, clock: Callable[[], datetime] = now)
             docket=docket,
             desk=desk,
             triage=Triage(desk),
+            register=Register(intents.context),
         )
 
 

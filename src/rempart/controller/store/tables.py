@@ -272,6 +272,36 @@ class CaseStepRow(Base):
     __table_args__ = (Index("case_steps_pending", "log_index", "case_id"),)
 
 
+class CaseTargetRow(Base):
+    """What a case is about, by name: how owners find the cases about their zones."""
+
+    __tablename__ = "case_targets"
+
+    case_id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    host: Mapped[str] = mapped_column(ordered_text(), index=True)
+    """Without the first label of a wildcard."""
+    reversed_name: Mapped[str] = mapped_column(ordered_text(), index=True)
+    whole_zone: Mapped[bool]
+
+
+class RegisterRow(Base):
+    """A case that the public knows of, as the register lists it: derived from its public steps."""
+
+    __tablename__ = "register"
+
+    case_id: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str] = mapped_column(ordered_text(), index=True)
+    reversed_name: Mapped[str] = mapped_column(ordered_text(), index=True)
+    path: Mapped[str | None]
+    whole_zone: Mapped[bool]
+    remedy: Mapped[str] = mapped_column(index=True)
+    rule: Mapped[str | None] = mapped_column(index=True)
+    state: Mapped[str] = mapped_column(index=True)
+    decided_on: Mapped[datetime] = mapped_column(Instant, index=True)
+    changed_on: Mapped[datetime] = mapped_column(Instant)
+
+
 class CaseConfidenceRow(Base):
     """Something confidential of a case: who reported, evidence, answers. Log and case hold its seal."""
 

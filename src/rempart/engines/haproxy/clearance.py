@@ -220,8 +220,7 @@ def backend(places: Places) -> str:
         f"    http-request deny status {page_of(429, places)}"
         f" if {{ sc1_http_req_rate gt {ANSWER_RATE_MAX} }}\n"
         f"    http-request deny deny_status 413 if {{ req.body_size gt {GATE_BODY_MAX} }}\n"
-        # Ours comes later; a visitor's own must not stand beside it.
-        "    http-request del-header X-Request-ID\n"
+        "    http-request set-header X-Request-ID %[unique-id]\n"
         "    http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]\n"
         # As clients of proxies ask (RFC 9112 section 3.2.2).
         "    http-request set-uri %[pathq] unless { url_beg / }\n"

@@ -2,8 +2,8 @@
 
 It is no site: it needs no zone, no origin, no entry of a map, and nothing that is decided about sites
 (challenges, mitigations, remedies) is asked about it. Its rules stand where a connection's site is looked
-for, so a request that passes over those pays nothing. What another part serves on this host (``/receipt/``) is
-put before the console's rules: whatever comes first keeps its paths.
+for, so a request that passes over those pays nothing. What another part serves on this host (``/receipt/``)
+is put before the console's rules: whatever comes first keeps its paths.
 """
 
 from __future__ import annotations
