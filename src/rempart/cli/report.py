@@ -119,6 +119,8 @@ def list_(session: Session, standing: str | None, category: str | None, host: st
         return
     rows = [report_views.row(one) for one in found.reports]
     table(("ID", "RECEIVED", "ABOUT", "HOST", "STANDS", "SITE"), rows, empty="no reports")
+    if found.total > len(rows):
+        note(f"rempart: {len(rows)} of {found.total} reports; --host, --category and --standing narrow it")
 
 
 @report.command("show")
