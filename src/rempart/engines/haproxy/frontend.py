@@ -36,6 +36,9 @@ COUNTED = (
     ("site-rate", "sc2_http_req_rate"),
     ("client-concurrency", "sc1_conn_cur"),
 )
+"""A site's limits: what the log calls them, and what is counted."""
+OF_ONE_CLIENT = frozenset({"client-rate", "client-concurrency"})
+"""From these a person can let a client through. Asked only of who is over the limit."""
 
 
 def frontend(edge: EdgeSection, places: Places, connections: int) -> str:
@@ -95,6 +98,11 @@ def limits(places: Places, when: str = "") -> tuple[str, ...]:
         *(
             f"    http-request set-var(txn.why) str({why})"
             f" if {{ {counted},sub(sess.{why.replace('-', '_')}) gt 0 }}"
+            + (
+                f" !{{ var(sess.client_key),map_str({places.released}) -m found }}"
+                if why in OF_ONE_CLIENT
+                else ""
+            )
             for why, counted in COUNTED
         ),
         f"    http-request deny status {page_of(429, places)} if {{ var(txn.why) -m found }}",
