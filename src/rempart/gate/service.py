@@ -21,7 +21,7 @@ import structlog
 import uvicorn
 from pydantic import ValidationError
 
-from rempart.engines.haproxy.operator_host import RECEIPT_BODY_MAX
+from rempart.engines.haproxy.operator import RECEIPT_BODY_MAX
 from rempart.gate.receipts.files import BoxFile, NoticesFile
 from rempart.gate.receipts.replies import answered
 from rempart.gate.replay import ReplayMemory

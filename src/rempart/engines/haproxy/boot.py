@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rempart.engines.haproxy import clearance, operator_host, sight, verdicts
+from rempart.engines.haproxy import clearance, sight, verdicts
+from rempart.engines.haproxy import operator as operators
 from rempart.engines.haproxy.frontend import frontend, limits
 from rempart.engines.haproxy.names import CLIENTS_COUNTED_MAX, Places, backend_name
 from rempart.engines.haproxy.pages import PAGES
 from rempart.engines.haproxy.replies import page_of, quoted, reply
 from rempart.engines.haproxy.state import EdgeState, format_route
 from rempart.model.configuration import EdgeSection
-from rempart.model.console_settings import ConsoleSection
 from rempart.model.sites import LIMIT_WINDOW_S
 
 SITE_QUEUE_MAX = 1_000
@@ -66,10 +66,10 @@ def configuration(
     *,
     authorities: str,
     descriptors: int | None = None,
-    console: ConsoleSection | None = None,
+    operator: operators.Operator | None = None,
 ) -> str:
     """haproxy.cfg. ``descriptors`` is how many file descriptors the system allows; None: any number.
-    ``console``: what the operator's host serves beside receipts; None: there is no such host."""
+    ``operator``: the operator's own host; None: there is none."""
     connections = connections_possible(edge.max_connections, pool, descriptors)
     sections = [
         _global(edge, places, descriptors_needed(connections, pool)),
@@ -79,8 +79,8 @@ def configuration(
         verdicts.tables(),
         clearance.backend(places),
         *(
-            [operator_host.backend(places, console, UNTRUSTED_HEADERS, UNTRUSTED_HEADERS_END)]
-            if console is not None
+            [operators.backend(operator, places, UNTRUSTED_HEADERS, UNTRUSTED_HEADERS_END)]
+            if operator is not None
             else []
         ),
         _site_defaults(places),
@@ -106,9 +106,9 @@ def connections_possible(wanted: int, pool: int, descriptors: int | None) -> int
     return max(100, min(wanted, (descriptors - descriptors_needed(0, pool)) // 2))
 
 
-def sites_map(state: EdgeState, operator: str | None = None) -> str:
-    """``operator``: the operator's own host."""
-    own = operator_host.entry(operator) if operator is not None else ""
+def sites_map(state: EdgeState, operator: operators.Operator | None = None) -> str:
+    """``operator``: see ``configuration``."""
+    own = operator.entry if operator is not None else ""
     routes = sorted(state.routes.items())
     return own + "".join(f"{host} {format_route(host, route)}\n" for host, route in routes)
 

@@ -35,6 +35,7 @@ from rempart.engines.haproxy.names import (
     backend_number,
     certificate_id,
 )
+from rempart.engines.haproxy.operator import Operator
 from rempart.engines.haproxy.pool import assign
 from rempart.engines.haproxy.runtime import RuntimeSocket
 from rempart.engines.haproxy.state import EdgeState, parse_route
@@ -139,7 +140,7 @@ class HAProxyEngine:
         written += [write_atomically(Path(f), t, durable=False) for f, t in pages.items()]
         if any(written):
             os.sync()
-        write_atomically(Path(places.sites), boot.sites_map(state, self._config.operator_host))
+        write_atomically(Path(places.sites), boot.sites_map(state, Operator.of(self._config)))
         write_atomically(Path(places.exempt), boot.exempt_map(state))
         write_atomically(Path(places.secured), boot.secured_map(state))
         write_atomically(Path(places.gate), boot.map_text(clearance.gate_map(self._gate_keys())))
@@ -156,7 +157,7 @@ class HAProxyEngine:
                 pool,
                 authorities=self._authorities,
                 descriptors=_descriptors(),
-                console=self._config.console if self._config.operator_host is not None else None,
+                operator=Operator.of(self._config),
             ),
         )
         for old in Path(places.certificates).iterdir():
