@@ -19,7 +19,7 @@ from rempart.cli.dns import dns
 from rempart.cli.drill import drill
 from rempart.cli.log import log
 from rempart.cli.mitigation import attacks, mitigation, mitigations
-from rempart.cli.receipt import receipt
+from rempart.cli.receipts import receipts
 from rempart.cli.record import record
 from rempart.cli.service import service
 from rempart.cli.session import Session
@@ -53,7 +53,7 @@ def cli(context: click.Context, config_file: Path | None, debug: bool) -> None:
 
 for command in (
     *(up, status, site, zone, record, dns, shield, case, certificate, ca, token, account, log),
-    *(attacks, mitigations, mitigation, receipt),
+    *(attacks, mitigations, mitigation, receipts),
     *(bench, drill, service),
 ):
     cli.add_command(command)

@@ -172,6 +172,14 @@ class Configuration(Value):
         return StatePaths(root=self.state)
 
     @property
+    def receipt_url(self) -> str | None:
+        """What a receipt is put behind to be looked at; None: there is no page for it."""
+        if self.operator_host is None:
+            return None
+        port = "" if self.edge.https_port == 443 else f":{self.edge.https_port}"
+        return f"https://{self.operator_host}{port}/receipt/"
+
+    @property
     def shield_pins(self) -> Path:
         """This node's folder in PINS: its name, and what tells it from others on the same machine."""
         # The kernel takes no dots in these names.
@@ -196,6 +204,7 @@ class StatePaths(Value):
     ``haproxy/``            boot configuration, maps, keys      node:haproxy (750)
     ``knot/``               boot configuration                  node:knot (750)
     ``knot/db/``            journal, DNSSEC keys, timers        knot (700)
+    ``receipts/``           what visitors say about receipts    gate (700)
     ``shield/``             lists, rules of the packet shield   root:shield (2750)
     ``defence/``            orders to the defence loop          root (755)
     ``defence/packet/``     journal of packets                  shield:node (2750)
@@ -311,6 +320,21 @@ class StatePaths(Value):
     def gate_socket(self) -> Path:
         """Where HAProxy brings what visitors send to the gate."""
         return self.run / "gate" / "gate.sock"
+
+    @property
+    def notices(self) -> Path:
+        """What stands against requests, as visitors may know it, from the defence loop to the gate."""
+        return self.gate / "notices.json"
+
+    @property
+    def receipts(self) -> Path:
+        """What visitors have said about receipts."""
+        return self.root / "receipts"
+
+    @property
+    def receipts_socket(self) -> Path:
+        """Where HAProxy brings those who look at a receipt."""
+        return self.run / "gate" / "receipts.sock"
 
     @property
     def shield(self) -> Path:

@@ -68,16 +68,21 @@ def configuration(
     descriptors: int | None = None,
     operator: operators.Operator | None = None,
 ) -> str:
-    """haproxy.cfg. ``descriptors`` is how many file descriptors the system allows; None: any number."""
+    """haproxy.cfg. ``descriptors`` is how many file descriptors the system allows; None: any number.
+    ``operator``: the operator's own host; None: there is none."""
     connections = connections_possible(edge.max_connections, pool, descriptors)
     sections = [
         _global(edge, places, descriptors_needed(connections, pool)),
         _defaults(places),
-        frontend(edge, places, connections, operator),
+        frontend(edge, places, connections),
         _tables(pool),
         verdicts.tables(),
         clearance.backend(places),
-        *operators.backend(operator, places),
+        *(
+            [operators.backend(operator, places, UNTRUSTED_HEADERS)]
+            if operator is not None
+            else []
+        ),
         _site_defaults(places),
         # A ca-file can only be named at run time when the start has loaded it.
         "backend authorities from edge\n"
@@ -101,8 +106,11 @@ def connections_possible(wanted: int, pool: int, descriptors: int | None) -> int
     return max(100, min(wanted, (descriptors - descriptors_needed(0, pool)) // 2))
 
 
-def sites_map(state: EdgeState) -> str:
-    return "".join(f"{host} {format_route(host, route)}\n" for host, route in sorted(state.routes.items()))
+def sites_map(state: EdgeState, operator: operators.Operator | None = None) -> str:
+    """``operator``: see ``configuration``."""
+    own = operator.entry if operator is not None else ""
+    routes = sorted(state.routes.items())
+    return own + "".join(f"{host} {format_route(host, route)}\n" for host, route in routes)
 
 
 def secured_map(state: EdgeState) -> str:

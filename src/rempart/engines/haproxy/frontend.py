@@ -8,7 +8,6 @@ wants one) leaves at the first rules. docs/decisions/0009 counts what each rule 
 from __future__ import annotations
 
 from rempart.engines.haproxy import clearance, sight, verdicts
-from rempart.engines.haproxy import operator as operators
 from rempart.engines.haproxy.names import Places
 from rempart.engines.haproxy.replies import page_of
 from rempart.model.configuration import EdgeSection
@@ -39,11 +38,12 @@ COUNTED = (
     ("site-rate", "sc2_http_req_rate"),
     ("client-concurrency", "sc1_conn_cur"),
 )
+"""A site's limits: what the log calls them, and what is counted."""
+OF_ONE_CLIENT = frozenset({"client-rate", "client-concurrency"})
+"""From these a person can let a client through. Asked only of who is over the limit."""
 
 
-def frontend(
-    edge: EdgeSection, places: Places, connections: int, operator: operators.Operator | None = None
-) -> str:
+def frontend(edge: EdgeSection, places: Places, connections: int) -> str:
     """The frontend of all sites; ``connections`` are taken at the same time."""
     lines = ["frontend edge from edge"]
     for address in edge.listen:
@@ -62,7 +62,6 @@ def frontend(
         "",
         *_taken_back(),
         *_known(places),
-        *operators.rules(operator, places, HOST),
         *_which_site(places),
         *_what_follows(),
         "",
@@ -98,6 +97,11 @@ def limits(places: Places, when: str = "") -> tuple[str, ...]:
         *(
             f"    http-request set-var(txn.why) str({why})"
             f" if {{ {counted},sub(sess.{why.replace('-', '_')}) gt 0 }}"
+            + (
+                f" !{{ var(sess.client_key),map_str({places.released}) -m found }}"
+                if why in OF_ONE_CLIENT
+                else ""
+            )
             for why, counted in COUNTED
         ),
         f"    http-request deny status {page_of(429, places)} if {{ var(txn.why) -m found }}",

@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Iterable, Mapping
 
+from rempart.engines.haproxy.names import OPERATOR
 from rempart.engines.haproxy.state import EdgeCertificate, Route, Server, parse_route
 
 _EXEMPTION = re.compile(r"(be_[0-9]+)(.*)")
@@ -32,6 +33,8 @@ def routes(sites: str, exempt: str) -> dict[str, Route]:
             spared.setdefault(parts[1], set()).add(parts[2])
     found = {}
     for host, value in map_entries(sites).items():
+        if value.startswith(f"{OPERATOR}|"):
+            continue  # the operator's own host, which no item is about
         found[host] = parse_route(value, frozenset(spared.get(value.partition("|")[0], ())))
     return found
 
