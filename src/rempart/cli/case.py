@@ -11,7 +11,7 @@ import click
 
 from rempart.cli import case_views
 from rempart.cli.case_people import arbiter, policy
-from rempart.cli.case_votes import propose, sign_motion, submit
+from rempart.cli.case_votes import propose, sign_motion, submit, territory_option
 from rempart.cli.files import read_text
 from rempart.cli.output import document, json_option, say, table
 from rempart.cli.session import Session, pass_session, route
@@ -163,6 +163,7 @@ def open_case(session: Session, targets: tuple[str, ...], zone: bool, category: 
     "--remedy", required=True, type=click.Choice([one.value for one in Remedy]), help="What it demands."
 )
 @click.option("--days", type=int, help="For how long it demands it.")
+@territory_option
 @click.option(
     "--document",
     "file",
@@ -176,15 +177,17 @@ def open_case(session: Session, targets: tuple[str, ...], zone: bool, category: 
 @json_option
 @pass_session
 def order(session: Session, target: str, zone: bool, category: str, kind: str, authority: str,
-          reference: str, legal_basis: str, remedy: str, days: int | None, file: Path, received: str | None,
-          deadline: str | None, by: str, as_json: bool) -> None:  # fmt: skip
+          reference: str, legal_basis: str, remedy: str, days: int | None,
+          territory: tuple[str, ...], file: Path, received: str | None, deadline: str | None, by: str,
+          as_json: bool) -> None:  # fmt: skip
     """Enter an order of a court or an authority. Its clock runs from when it was received."""
     at = moment(received, "--received") or datetime.now(UTC).replace(microsecond=0)
     until = order_deadline(OrderKind(kind), at, moment(deadline, "--deadline"))
     if until is None:
         raise InvalidInput("until when?", field="--deadline")
     aim = target_of(target, zone=zone)
-    demanded = checked(Measure, {"remedy": remedy, "target": aim.model_dump(), "days": days}, "--remedy")
+    asked = {"remedy": remedy, "target": aim.model_dump(), "days": days, "territory": territory}
+    demanded = checked(Measure, asked, "--remedy")
     made = checked(
         Order,
         {

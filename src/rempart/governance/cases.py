@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 
 from rempart.governance import motions
 from rempart.governance.instructions import Addressee, Instruction, Lift, PutInForce, Tell
+from rempart.governance.notices import notice_of
 from rempart.governance.quorum import check_carried
 from rempart.model.cases import (
     EMERGENCY_HOURS,
@@ -254,7 +255,7 @@ def _took_effect(case: Case, event: TookEffect, now: datetime) -> Step:
     told: tuple[Instruction, ...] = (Tell(Addressee.OWNER, "effect"),)
     if kind is MotionKind.ORDER:
         told = (*told, Tell(Addressee.AUTHORITY, "effect"))
-    return Step(case.model_copy(update=update), (PutInForce(restriction, replaces), *told))
+    return Step(case.model_copy(update=update), (PutInForce(restriction, replaces, notice_of(case)), *told))
 
 
 def _sooner(*times: datetime | None) -> datetime | None:

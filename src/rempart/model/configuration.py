@@ -135,6 +135,21 @@ class DefenceSection(Value):
     history_days: int = Field(default=90, ge=1, le=3_650)
 
 
+class TerritorySection(Value):
+    """Where visitors are, for remedies that are for some countries only."""
+
+    networks: Path | None = None
+    """CSV of networks and the countries that they are in (``model.territory``); None: not known, and nothing
+    can be limited to a territory."""
+
+
+class CasesSection(Value):
+    """Cases, as visitors see them."""
+
+    register_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9._~:/\[\]-]{1,400}$")] | None = None
+    """Where the public register is: the case's id is added after a slash. Pages and headers link there."""
+
+
 class UsersSection(Value):
     """System users of the parts when started as root."""
 
@@ -165,6 +180,8 @@ class Configuration(Value):
     audit: AuditSection = AuditSection()
     log: LogSection = LogSection()
     console: ConsoleSection = ConsoleSection()
+    cases: CasesSection = CasesSection()
+    territory: TerritorySection = TerritorySection()
     users: UsersSection = UsersSection()
 
     @property

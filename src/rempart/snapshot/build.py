@@ -32,6 +32,7 @@ from rempart.snapshot.following import (
 )
 from rempart.snapshot.items import EdgeOrigin, Item, RRsetItem, SiteItem, ZoneItem
 from rempart.snapshot.origin_policy import why_never, why_refused
+from rempart.snapshot.remedies import edge_remedies
 from rempart.snapshot.surroundings import EDGE_TTL, Surroundings
 
 BUILD_VERSION = 3
@@ -175,6 +176,7 @@ def _site(view: ZoneView, name: str, surroundings: Surroundings) -> SiteItem | N
             challenge=restricted.challenge
             or (site.security_level or view.zone.settings.security_level) is SecurityLevel.UNDER_ATTACK,
             exemptions=Exemptions() if restricted.challenge else site.exemptions,
+            remedies=edge_remedies(restricted, surroundings),
         )
     records = address_records(view.records(name))
     if not any(record.proxied for record in records):
@@ -187,6 +189,7 @@ def _site(view: ZoneView, name: str, surroundings: Surroundings) -> SiteItem | N
         https_redirect=settings.always_use_https and settings.ssl is not SslMode.OFF,
         limits=SiteLimits(),
         challenge=restricted.challenge or settings.security_level is SecurityLevel.UNDER_ATTACK,
+        remedies=edge_remedies(restricted, surroundings),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from rempart.controller.cases.applied import AppliedBy
 from rempart.controller.cases.confidences import Confidence
 from rempart.controller.cases.rows import CaseStep
 from rempart.governance.charter import CharterEvent
@@ -79,6 +80,8 @@ class CaseView(Value):
     eligible: tuple[str, ...] = ()
     """Who may vote on the open motion."""
     required: int | None = None
+    applied: tuple[AppliedBy, ...] = ()
+    """Which nodes have applied what the case has put in force or lifted last. Not in lists."""
 
 
 class Cases(Value):

@@ -21,9 +21,11 @@ from rempart.controller.cases import register, rows
 from rempart.controller.cases.charter import CharterBook, charter_of
 from rempart.controller.cases.confidences import Confidence, What, keep, kept
 from rempart.controller.cases.effects import carry_out
+from rempart.controller.cases.possible import check_possible
 from rempart.controller.intents.actor import SYSTEM
 from rempart.controller.intents.context import Context, Page, check_page
 from rempart.controller.store.tables import CaseRow, CaseStepRow
+from rempart.controller.territory import Territory
 from rempart.governance.cases import Step, open_case, step
 from rempart.governance.charter import CHARTER, CHARTER_EVENT, Retired
 from rempart.governance.deadlines import counted_from_the_log, due
@@ -72,6 +74,7 @@ class Docket:
     def __init__(self, context: Context, log: Log) -> None:
         self._context = context
         self._log = log
+        self._territory = Territory(context.configuration.territory)
         self.charter = CharterBook(context, self._settle)
 
     # --- steps ---------------------------------------------------------------------------------------
@@ -197,6 +200,11 @@ class Docket:
             rows.case_row(session, id_)
             return rows.steps_of(session, id_)
 
+    def effect_revision(self, id_: str) -> int | None:
+        """Where the remedy was put in force or lifted last; None: never."""
+        with self._context.reading() as session:
+            return rows.case_row(session, id_).effect_revision
+
     def confidences(self, id_: str, *, with_reporter: bool = False) -> tuple[Confidence, ...]:
         with self._context.reading() as session:
             rows.case_row(session, id_)
@@ -247,6 +255,8 @@ class Docket:
                 return
             self._check_people(write.session, case, event, now)
             step(case, event, now)
+            if isinstance(event, Moved):
+                check_possible(write.session, self._territory, event.motion.measure)
             public = is_public(case, event)
             row = rows.step_row(id_, case.seq + 1, event.model_dump_json(), now, public=public)
             rows.entry_of(row).encode()  # what the log would not take is refused while it can be
@@ -323,7 +333,8 @@ class Docket:
                 row_of_case.verify_from = None
             write.session.flush()
             if carry_out(write, effects):
-                write.settle(case, f"case.{event.kind}", id_, unconditional=True)
+                written = write.settle(case, f"case.{event.kind}", id_, unconditional=True)
+                row_of_case.effect_revision = written.revision
 
     def _stepped(self, session: Session, row: CaseStepRow) -> Step:
         event = EVENT.validate_json(row.event)

@@ -17,7 +17,7 @@ from rempart.controller.store.tables import (
     ZoneRow,
     reversed_name,
 )
-from rempart.model.cases_remedies import UNRESTRICTED, Measure, Restricted, restricted
+from rempart.model.cases_remedies import UNRESTRICTED, Restricted, Standing, restricted
 from rempart.model.records import RecordFields, RecordType
 from rempart.model.sites import Site
 from rempart.model.zones import Zone
@@ -71,7 +71,7 @@ class StoredZone:
         self._resolutions = resolutions
         self._records: dict[str, list[RecordFields]] = {}
         self._sites: dict[str, Site | None] = {}
-        self._measures: tuple[Measure, ...] | None = None
+        self._standing: tuple[Standing, ...] | None = None
         self._children: tuple[str, ...] | None = None
         self._existing: frozenset[str] | None = None
         """All names of the zone and those above them, once everything was read."""
@@ -104,9 +104,11 @@ class StoredZone:
         return self._resolutions.get(name)
 
     def restricted(self, name: str) -> Restricted:
-        if self._measures is None:
-            self._measures = tuple(_measures_within(self._session, self._zone.name))
-        return restricted(self._measures, name) if self._measures else UNRESTRICTED
+        if self._standing is None:
+            self._standing = tuple(_standing_within(self._session, self._zone))
+        if not self._standing:
+            return UNRESTRICTED
+        return restricted(self._standing, name, self._zone.account_id)
 
     def exists(self, name: str) -> bool:
         if self._existing is not None:
@@ -168,14 +170,17 @@ class StoredZone:
         return False
 
 
-def _measures_within(session: Session, zone: str) -> Iterator[Measure]:
-    """The measures in force about the zone, about a zone above it, and about names in it."""
-    at, labels = reversed_name(zone), zone.split(".")
+def _standing_within(session: Session, zone: Zone) -> Iterable[Standing]:
+    """What is in force about the zone, a zone above it, names in it, and its account."""
+    at, labels = reversed_name(zone.name), zone.name.split(".")
+    found: dict[str, Standing] = {}
     above = [".".join(labels[start:]) for start in range(1, len(labels))]
     for condition in (
         (RestrictionRow.host.in_(above), RestrictionRow.whole_zone),
         (RestrictionRow.reversed_name == at,),
         (RestrictionRow.reversed_name > at + ".", RestrictionRow.reversed_name < at + "/"),
+        (RestrictionRow.account_id == zone.account_id,),
     ):
         for row in session.scalars(select(RestrictionRow).where(*condition)):
-            yield Measure.model_validate(row.measure)
+            found[row.id] = views.standing(row)
+    return found.values()

@@ -251,6 +251,8 @@ class CaseRow(Base):
     verify_from: Mapped[datetime | None] = mapped_column(Instant, index=True)
     """Since when it is to be seen from outside that a remedy is in force, or gone; None: it was."""
     emergency_on: Mapped[datetime | None] = mapped_column(Instant)
+    effect_revision: Mapped[int | None] = mapped_column(BigInteger)
+    """Where its remedy was put in force or lifted last: nodes that are there have applied it."""
     state: Mapped[str] = mapped_column(Text)
 
 
@@ -330,6 +332,10 @@ class RestrictionRow(Base):
     whole_zone: Mapped[bool]
     measure: Mapped[dict[str, Any]] = mapped_column(JSON)
     since: Mapped[datetime] = mapped_column(Instant)
+    notice: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What visitors are told of it."""
+    account_id: Mapped[str | None] = mapped_column(index=True)
+    """The account that it closes."""
 
 
 class AuditRow(Base):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rempart.engines.haproxy import clearance, sight, verdicts
+from rempart.engines.haproxy import clearance, remedies, sight, verdicts
 from rempart.engines.haproxy import operator as operators
 from rempart.engines.haproxy.frontend import frontend, limits
 from rempart.engines.haproxy.names import CLIENTS_COUNTED_MAX, Places, backend_name
@@ -78,11 +78,8 @@ def configuration(
         _tables(pool),
         verdicts.tables(),
         clearance.backend(places),
-        *(
-            [operators.backend(operator, places, UNTRUSTED_HEADERS)]
-            if operator is not None
-            else []
-        ),
+        *([operators.backend(operator, places, UNTRUSTED_HEADERS)] if operator is not None else []),
+        remedies.backend(places, limits(places)),
         _site_defaults(places),
         # A ca-file can only be named at run time when the start has loaded it.
         "backend authorities from edge\n"
@@ -122,6 +119,10 @@ def exempt_map(state: EdgeState) -> str:
     return map_text(entries)
 
 
+def remedies_map(state: EdgeState) -> str:
+    return map_text({f"{r.backend}{key}": value for r in state.routes.values() for key, value in r.remedies})
+
+
 def map_text(entries: Mapping[str, str]) -> str:
     """A map file."""
     return "".join(f"{key} {value}\n" for key, value in sorted(entries.items()))
@@ -148,6 +149,7 @@ def _global(edge: EdgeSection, places: Places, descriptors: int) -> str:
         # Only what Lua says goes here: the frontend has a logger of its own.
         f"    log {places.requests_socket} len 1024 format raw daemon debug",
         f"    lua-load-per-thread {places.sight}",
+        f"    lua-load-per-thread {places.remedy}",
         f"    tune.ssl.capture-buffer-size {sight.HELLO_BYTES}",
         # Nobody is looked at, nothing stands, until the defence loop says so.
         "    set-var proc.attend int(0)",

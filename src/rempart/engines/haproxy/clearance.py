@@ -62,6 +62,7 @@ _SET = "    http-request set-var"
 _GUARD = "{ var(txn.guard) -m found }"
 _CLEARED = "{ var(txn.cleared) -m found }"
 _KEPT = _CLEARED + " { var(txn.lasting) -m found }"
+_ORDERED = "{ var(txn.ordered) -m found }"
 _EXEMPT = "{ var(txn.exempt) -m found }"
 CHALLENGED = "{ var(txn.challenged) -m found }"
 _AT_GATE = f"{{ path_beg {GATE_PATH} }}"
@@ -147,7 +148,7 @@ def standing(places: Places) -> list[str]:
         ("@%[src,hex,length,div(2)].%[src,hex]", ""),
     ):
         lines += [
-            f"{_SET}-fmt(txn.named) %[var(sess.backend)]{what} if {doubtful}{unless}",
+            f"{_SET}-fmt(txn.named) %[var(sess.backend)]{what} if {doubtful}{unless} !{_ORDERED}",
             f"{_SET}(txn.exempt) var(txn.named),map_beg({places.exempt}) if {doubtful}",
         ]
     return [

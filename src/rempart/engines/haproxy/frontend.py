@@ -7,7 +7,7 @@ wants one) leaves at the first rules. docs/decisions/0009 counts what each rule 
 
 from __future__ import annotations
 
-from rempart.engines.haproxy import clearance, sight, verdicts
+from rempart.engines.haproxy import clearance, remedies, sight, verdicts
 from rempart.engines.haproxy.names import Places
 from rempart.engines.haproxy.replies import page_of
 from rempart.model.configuration import EdgeSection
@@ -45,6 +45,7 @@ OF_ONE_CLIENT = frozenset({"client-rate", "client-concurrency"})
 
 def frontend(edge: EdgeSection, places: Places, connections: int) -> str:
     """The frontend of all sites; ``connections`` are taken at the same time."""
+    pass_over, to_remedies = remedies.route()
     lines = ["frontend edge from edge"]
     for address in edge.listen:
         where, only = (f"[{address}]", " v6only") if ":" in address else (address, "")
@@ -67,14 +68,17 @@ def frontend(edge: EdgeSection, places: Places, connections: int) -> str:
         "",
         *_redirect(edge, places),
         "",
+        *remedies.found(),
         *sight.look(),
         *verdicts.found(places),
         *clearance.standing(places),
         *sight.tell(),
         *verdicts.refusals(places),
+        pass_over,
         *limits(places, clearance.CHALLENGED),
         *clearance.challenge(places),
         "",
+        *to_remedies,
         *clearance.route(),
         "    use_backend %[var(sess.backend)]",
         "",
@@ -206,7 +210,7 @@ def _what_follows() -> tuple[str, ...]:
         f"    http-request set-var(sess.redirect) var(txn.host) if !{{ ssl_fc }} {flag} r }}",
         f"    http-request set-var(txn.guard) bool(true) if {flag} g }} {{ nbsrv(gate) gt 0 }}",
         "    http-request set-var(txn.lasting) bool(true) if { var(txn.exact) -m found }"
-        " !{ var(sess.redirect) -m found }",
+        f" !{{ var(sess.redirect) -m found }} !{flag} {remedies.LETTER} }}",
         f"    http-request set-var(sess.site) var(txn.site) if {{ var(txn.lasting) -m found }} !{flag} g }}",
     )
 
