@@ -163,6 +163,10 @@ class Measure(Value):
         return self
 
 
+SENDS_AWAY = frozenset({Remedy.DROP_PROXY, Remedy.DROP_DNS, Remedy.CLOSE_ACCOUNT})
+"""Remedies after which names must be found elsewhere. From their notice on, answers are short-lived."""
+
+
 class Restriction(Value):
     """A measure in force. ``id`` is the case's and the number of the step that put it in force."""
 
@@ -179,16 +183,19 @@ class Restricted(Value):
     challenge: bool = False
     proxy_dropped: bool = False
     dns_dropped: bool = False
+    short_lived: bool = False
+    """Its answers must be forgotten soon: it is about to be found elsewhere, or back."""
 
 
 UNRESTRICTED = Restricted()
 
 
-def restricted(measures: Iterable[Measure], name: str) -> Restricted:
-    """What ``measures`` come to for ``name``."""
+def restricted(measures: Iterable[Measure], name: str, announced: Iterable[Target] = ()) -> Restricted:
+    """What ``measures`` come to for ``name``; ``announced``: targets of remedies that will send it away."""
     found = {one.remedy for one in measures if one.target.covers(name)}
     return Restricted(
         challenge=Remedy.CHALLENGE in found,
         proxy_dropped=Remedy.DROP_PROXY in found,
         dns_dropped=Remedy.DROP_DNS in found,
+        short_lived=bool(found & SENDS_AWAY) or any(target.covers(name) for target in announced),
     )

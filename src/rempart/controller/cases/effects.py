@@ -55,7 +55,7 @@ def _put(write: Transaction, restriction: Restriction) -> None:
             since=restriction.since,
         )
     )
-    _touch(write, target)
+    touch(write, target)
 
 
 def _lift(write: Transaction, id_: str) -> None:
@@ -64,10 +64,10 @@ def _lift(write: Transaction, id_: str) -> None:
         return
     target = Measure.model_validate(row.measure).target
     write.session.execute(delete(RestrictionRow).where(RestrictionRow.id == id_))
-    _touch(write, target)
+    touch(write, target)
 
 
-def _touch(write: Transaction, target: Target) -> None:
+def touch(write: Transaction, target: Target) -> None:
     """Have everything compiled again that the target is about. A zone that is not here has nothing to
     compile; the remedy stands all the same, should it come."""
     session = write.session
