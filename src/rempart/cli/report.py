@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from rempart.cli import report_views
-from rempart.cli.case_views import answering_lines
 from rempart.cli.case import by_option, text_argument
+from rempart.cli.case_views import answering_lines
 from rempart.cli.files import read_text
 from rempart.cli.output import document, json_option, note, say, table
 from rempart.cli.session import Session, pass_session, route

@@ -17,6 +17,7 @@ from rempart.model.base import Value
 from rempart.model.bundle import Absent
 from rempart.model.certificates import CertificateSource
 from rempart.model.challenges import Exemptions, ExemptNetworks, ExemptPaths, SecurityLevel
+from rempart.model.record_parsing import TTL_MAX
 from rempart.model.records import Record
 from rempart.model.sites import Origin, Site, SiteLimits
 from rempart.model.zones import Secondary, SslMode, Zone
@@ -39,6 +40,8 @@ class ZoneChange(Value):
     flatten_all_cnames: bool | None = None
     security_level: SecurityLevel | None = None
     paused: bool | None = None
+    max_ttl: int | None = Field(default=None, ge=0, le=TTL_MAX)
+    """0: as the records say."""
 
 
 class NewSite(Value):

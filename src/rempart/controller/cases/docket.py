@@ -21,6 +21,7 @@ from rempart.controller.cases import register, rows
 from rempart.controller.cases.charter import CharterBook, charter_of
 from rempart.controller.cases.confidences import Confidence, What, keep, kept
 from rempart.controller.cases.effects import carry_out
+from rempart.controller.cases.notices import follow_notice
 from rempart.controller.cases.possible import check_possible
 from rempart.controller.intents.actor import SYSTEM
 from rempart.controller.intents.context import Context, Page, check_page
@@ -337,9 +338,11 @@ class Docket:
             elif isinstance(event, Verified):
                 row_of_case.verify_from = None
             write.session.flush()
-            if carry_out(write, effects):
+            effective = carry_out(write, effects)
+            if follow_notice(write, case) or effective:
                 written = write.settle(case, f"case.{event.kind}", id_, unconditional=True)
-                row_of_case.effect_revision = written.revision
+                if effective:
+                    row_of_case.effect_revision = written.revision
 
     def _stepped(self, session: Session, row: CaseStepRow) -> Step:
         event = EVENT.validate_json(row.event)

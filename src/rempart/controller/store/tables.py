@@ -358,6 +358,8 @@ class NoticeRow(Base):
     host: Mapped[str] = mapped_column(ordered_text(), index=True)
     reversed_name: Mapped[str] = mapped_column(ordered_text(), index=True)
     whole_zone: Mapped[bool]
+    account_id: Mapped[str | None] = mapped_column(index=True)
+    """Of a closed account: all its zones are meant. By value, as in ``RestrictionRow``."""
 
 
 class AbuseReportRow(Base):
