@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 import psutil
 
 from rempart.controller.bell import Bell
+from rempart.controller.cases.disclosure import Disclosure
 from rempart.controller.cases.docket import Docket
 from rempart.controller.intents import Intents
 from rempart.controller.local_ca import LocalCa
@@ -50,6 +51,8 @@ class Controller:
     """Opened at its first use; whatever is wrong with it, everything else goes on."""
     docket: Docket
     """Cases."""
+    disclosure: Disclosure
+    """Transparency reports."""
 
 
 @contextmanager
@@ -86,6 +89,7 @@ def assembled(configuration: Configuration, clock: Callable[[], datetime] = now)
             clock=clock,
             log=log,
             docket=Docket(intents.context, log),
+            disclosure=Disclosure(intents.context, log, configuration.log.provider),
         )
 
 

@@ -9,11 +9,12 @@ finds it. Nothing else happens in a case while one of its steps is intended.
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from rempart.controller.cases import rows
@@ -21,7 +22,7 @@ from rempart.controller.cases.charter import CharterBook, charter_of
 from rempart.controller.cases.confidences import Confidence, What, keep, kept
 from rempart.controller.cases.effects import carry_out
 from rempart.controller.intents.actor import SYSTEM
-from rempart.controller.intents.context import Context, Page, check_page
+from rempart.controller.intents.context import Context, check_page
 from rempart.controller.store.tables import CaseRow, CaseStepRow
 from rempart.governance.cases import Step, open_case, step
 from rempart.governance.charter import CHARTER, CHARTER_EVENT, Retired
@@ -44,6 +45,7 @@ from rempart.model.cases_events import (
 )
 from rempart.model.cases_remedies import Target
 from rempart.model.errors import Conflict, EnvironmentLacks, NotFound, RempartError
+from rempart.model.names import parse_hostname
 
 EMERGENCY_PAUSE = timedelta(days=30)
 """Between two emergencies about the same host in different cases: else the 72 hours would be no bound."""
@@ -65,6 +67,14 @@ class Log(Protocol):
     def append(self, step: LogStep) -> InLog: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A part of the list of cases. ``next``: after which case the rest comes; None: there is none."""
+
+    items: tuple[Case, ...]
+    next: str | None
+
+
 class Docket:
     """All cases. Safe to use from any thread."""
 
@@ -84,6 +94,7 @@ class Docket:
         *,
         urls: tuple[str, ...] = (),
         order: Order | None = None,
+        trusted_flagger: bool = False,
         confidential: tuple[tuple[What, str], ...] = (),
     ) -> Case:
         """A new case. Conflict when policy or arbiters are wanting."""
@@ -101,6 +112,7 @@ class Docket:
                 urls=urls,
                 confidential=tuple(sealed),
                 order=order,
+                trusted_flagger=trusted_flagger,
                 policy=charter.policy.version if charter.policy else "none",
                 charter=charter.seq,
                 by=by,
@@ -201,17 +213,32 @@ class Docket:
             rows.case_row(session, id_)
             return kept(session, self._context.store.seal, id_, with_reporter=with_reporter)
 
-    def list(self, *, phase: Phase | None = None, page: int = 1, per_page: int = 100) -> Page[Case]:
-        """Newest first."""
-        check_page(page, per_page)
+    def list(
+        self,
+        *,
+        phase: Phase | None = None,
+        host: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Listed:
+        """Newest first; ``after``: those that come after this case. ``host``: of the first target.
+
+        The hundredth page costs what the first does. NotFound when there is no case ``after``.
+        """
+        check_page(1, limit)
         with self._context.reading() as session:
             found = select(CaseRow)
             if phase is not None:
                 found = found.where(CaseRow.phase == phase.value)
-            total = session.scalars(select(func.count()).select_from(found.subquery())).one()
-            some = found.order_by(CaseRow.opened_on.desc(), CaseRow.id).limit(per_page)
-            there = session.scalars(some.offset((page - 1) * per_page))
-            return Page(tuple(map(rows.state_of, there)), total, page, per_page)
+            if host is not None:
+                found = found.where(CaseRow.host == parse_hostname(host, wildcard=True, field="host"))
+            if after is not None:
+                last = rows.case_row(session, after)
+                place = tuple_(CaseRow.opened_on, CaseRow.id)
+                found = found.where(place < (last.opened_on, last.id))
+            some = found.order_by(CaseRow.opened_on.desc(), CaseRow.id.desc()).limit(limit + 1)
+            there = tuple(map(rows.state_of, session.scalars(some)))
+            return Listed(there[:limit], there[limit - 1].id if len(there) > limit else None)
 
     def to_verify(self) -> tuple[tuple[Case, datetime], ...]:
         """Cases whose remedy was put in force or lifted, and since when nobody has seen it from outside.
@@ -256,10 +283,9 @@ class Docket:
             return
         # At each signature, not only at the first: two cases may have come this far side by side.
         since = now - EMERGENCY_PAUSE
-        others = select(CaseRow).where(
-            CaseRow.id != case.id,
-            or_(CaseRow.emergency_on > since, CaseRow.phase == Phase.ANNOUNCED.value),
-        )
+        # Agreed to and not in force yet: an emergency is due at once, a decision after its notice.
+        about_to = and_(CaseRow.phase == Phase.ANNOUNCED.value, CaseRow.due_on <= now)
+        others = select(CaseRow).where(CaseRow.id != case.id, or_(CaseRow.emergency_on > since, about_to))
         for other in map(rows.state_of, session.scalars(others)):
             about = [one for one in case.targets if any(map(one.overlaps, other.targets))]
             if about and path_is_spent(other, since):
@@ -307,6 +333,7 @@ class Docket:
                 row_of_case = rows.new_state(case)
                 write.session.add(row_of_case)
             rows.keep_state(row_of_case, case)
+            write.session.add_all(rows.mark_rows(None if case.seq == 1 else before, event, case, there.at))
             if effects:
                 row_of_case.verify_from = there.at
             elif isinstance(event, Verified):
