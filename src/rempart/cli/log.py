@@ -18,7 +18,7 @@ from rempart.model.errors import EnvironmentLacks, InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from rempart.controller.transparency.checking import Checked, Trust
-    from rempart.controller.transparency.public_log import LogState
+    from rempart.controller.transparency.log_state import LogState
     from rempart.controller.transparency.sources import Source
     from rempart.governance.log.checkpoint import Signed
 
@@ -288,7 +288,7 @@ def _trust(
 
 
 def _state(session: Session) -> LogState:
-    from rempart.controller.transparency.public_log import LogState
+    from rempart.controller.transparency.log_state import LogState
 
     with session.controller() as controller:
         return controller.ask(LogState, "/v1/log")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from rempart.controller.admin_api.messages import LogEntries, LogEntry, LogProof
 from rempart.controller.assembly import Controller
-from rempart.controller.transparency.public_log import LogState
+from rempart.controller.transparency.log_state import LogState
 from rempart.governance.log.proof import Proof
 
 ENTRIES_MAX = 1_000

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
-from sqlalchemy import and_, or_, select, tuple_, update
+from sqlalchemy import and_, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from rempart.controller.cases import rows
@@ -182,6 +182,13 @@ class Docket:
             except RempartError as error:
                 _log.error("a step is not taken by the public log", case=id_, problem=str(error))
         return done
+
+    def waiting(self) -> tuple[int, datetime | None]:
+        """How many steps are intended and not known to be in the log, and since when the oldest is."""
+        with self._context.reading() as session:
+            pending = select(func.count(), func.min(CaseStepRow.at)).where(CaseStepRow.log_index.is_(None))
+            number, oldest = session.execute(pending).one()
+            return number, oldest
 
     def due(self) -> tuple[str, ...]:
         """Cases in which something is to happen now."""

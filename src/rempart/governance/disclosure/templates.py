@@ -105,6 +105,11 @@ def _names() -> Iterator[Row]:
             note = f"Cases about: {ours}" if ours else ""
             words = "Not captured by any other sub-category" if keyword == OTHER else _words(keyword)
             yield f"Category {number}{letter}", words, f"KEYWORD_{keyword}", note
+    for number, (by, name) in enumerate(
+        (("public authority", "ORDER"), ("notifier", "NOTICE")), len(TABLE) + 1
+    ):
+        words = f"Type of illegal content not specified by the {by}"
+        yield f"Category {number}", words, f"STATEMENT_CATEGORY_NOT_SPECIFIED_{name}", ""
 
 
 def _words(name: str) -> str:
