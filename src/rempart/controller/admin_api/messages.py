@@ -309,6 +309,12 @@ class Ping(Value):
 # --- the public log ------------------------------------------------------------------------------------
 
 
+class LogRotation(Value):
+    """A new signing key, or with ``finish`` the end of the old one."""
+
+    finish: bool = False
+
+
 class LogEntry(Value):
     """An entry of the public log."""
 

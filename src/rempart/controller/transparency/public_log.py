@@ -30,6 +30,7 @@ from rempart.controller.transparency.writer import CHECKPOINT, LogWriter
 from rempart.governance.log.checkpoint import Signed, opened
 from rempart.governance.log.note import Note, VerifierKey
 from rempart.governance.log.proof import Proof
+from rempart.governance.log.rotation import rotation_step, step_id
 from rempart.governance.log.step import Step, parse_step
 from rempart.governance.log.tiles import WIDTH
 from rempart.governance.log.tree import consistency_path, inclusion_path
@@ -188,7 +189,10 @@ class PublicLog:
 
     def _ask(self, log: LogWriter, note: Note, witnesses: Sequence[Witness]) -> tuple[Answer, ...]:
         size = log.size
-        own = Note(note.text, note.signatures[:1])
+        keys = {
+            (key.verifier.name, key.verifier.key_id) for key in (log.key, log.next_key) if key is not None
+        }
+        own = Note(note.text, tuple(one for one in note.signatures if (one.name, one.key_id) in keys))
         lock, hashes = threading.Lock(), log.hashes()
 
         def path_from(old: int) -> tuple[bytes, ...]:
@@ -222,6 +226,33 @@ class PublicLog:
         if until_now:
             self._trouble = None
 
+    # --- its key -------------------------------------------------------------------------------
+
+    def rotate_key(self, at: datetime) -> LogState:
+        """Make a new key, and say so in the log, signed with both; from then on both sign checkpoints.
+
+        Done again after a crash or an error, it goes on where it was.
+        """
+        with self._lock:
+            log = self._opened()
+            new = log.begin_rotation()
+            if self.find(step_id(new.verifier)) is None:
+                self.append(rotation_step(log.key, new, at))
+            return self.state()
+
+    def finish_rotation(self) -> LogState:
+        """The old key signs no more, and is deleted. Conflict before the new one is in the published log."""
+        with self._lock:
+            log = self._opened()
+            place = None if log.next_key is None else self.find(step_id(log.next_key.verifier))
+            published = 0 if log.published is None else log.published.checkpoint.size
+            if log.next_key is not None and (place is None or place >= published):
+                raise Conflict(
+                    "nobody can read of the new key yet", field="key", hint="rempart log rotate-key"
+                )
+            log.end_rotation()
+            return self.state()
+
     # --- reading -------------------------------------------------------------------------------
 
     def health(self) -> LogHealth:
@@ -252,9 +283,17 @@ class PublicLog:
 
     @property
     def key(self) -> VerifierKey:
-        """The key that everybody needs to verify the log."""
+        """The key that everybody needs to verify the log; while two sign, the new one."""
         with self._lock:
-            return self._opened().key.verifier
+            return self._keys()[0]
+
+    def _keys(self) -> tuple[VerifierKey, VerifierKey | None]:
+        """The key to be published, and the one before while it signs still."""
+        log = self._opened()
+        new = None if log.next_key is None else log.next_key.verifier
+        if new is None or self._index.find(step_id(new)) is None:
+            return log.key.verifier, None
+        return new, log.key.verifier
 
     def find(self, step_id: str) -> int | None:
         """The entry of a step that is in the log."""
@@ -302,9 +341,11 @@ class PublicLog:
         with self._lock:
             log = self._opened()
             published = log.published
+            key, previous = self._keys()
             return LogState(
                 origin=log.key.name,
-                key=str(log.key.verifier),
+                key=str(key),
+                previous_key=None if previous is None else str(previous),
                 size=log.size,
                 published=None if published is None else published.checkpoint.size,
                 checkpoint=None if published is None else published.note.encode().decode(),
