@@ -61,9 +61,11 @@ def router(controller: Controller) -> APIRouter:
         )
 
     @routes.get("/cases")
-    def list_cases(phase: Phase | None = None, page: int = 1, per_page: int = 100) -> Cases:
-        found = docket.list(phase=phase, page=page, per_page=per_page)
-        return Cases(cases=tuple(view(one, in_full=False) for one in found.items), total=found.total)
+    def list_cases(
+        phase: Phase | None = None, host: str | None = None, after: str | None = None, limit: int = 100
+    ) -> Cases:
+        found = docket.list(phase=phase, host=host, after=after, limit=limit)
+        return Cases(cases=tuple(view(one, in_full=False) for one in found.items), next=found.next)
 
     @routes.post("/cases", status_code=201)
     def open_case(new: NewCase) -> CaseView:
@@ -79,6 +81,7 @@ def router(controller: Controller) -> APIRouter:
             new.by,
             urls=new.urls,
             order=new.order,
+            trusted_flagger=new.trusted_flagger,
             confidential=tuple((what, text) for what, text in given if text is not None),
         )
         return view(case)

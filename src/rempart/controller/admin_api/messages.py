@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from rempart.controller.reports import ItemRefusal, Lag, Reach
+from rempart.controller.transparency.log_state import LogHealth
 from rempart.governance.log.step import Step
 from rempart.model.base import Value
 from rempart.model.bundle import Absent
@@ -304,6 +305,18 @@ class Unresolved(Value):
     """What is served meanwhile."""
 
 
+class LogStatus(Value):
+    """The public log, and the steps of cases that wait for it."""
+
+    health: LogHealth
+    age_s: int | None
+    """Seconds since the checkpoint that everybody reads was written."""
+    waiting: int
+    """Steps that have no effect because they are not in it yet."""
+    waiting_s: int | None
+    """How long the one has waited that waits longest."""
+
+
 class ControllerStatus(Value):
     """What the controller knows."""
 
@@ -315,6 +328,7 @@ class ControllerStatus(Value):
     lagging: tuple[Lag, ...] = ()
     refusals: tuple[ItemRefusal, ...] = ()
     unresolved: tuple[Unresolved, ...] = ()
+    log: LogStatus | None = None
 
 
 class Ping(Value):
@@ -322,6 +336,12 @@ class Ping(Value):
 
 
 # --- the public log ------------------------------------------------------------------------------------
+
+
+class LogRotation(Value):
+    """A new signing key, or with ``finish`` the end of the old one."""
+
+    finish: bool = False
 
 
 class LogEntry(Value):
