@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rempart.defence import learnt
 from rempart.defence.baseline import DEVIATIONS
 from rempart.defence.classes import MEANING, PORTS, PacketClass, class_of, classes, services
 from rempart.defence.detect import harmed_sites, harms, saturated
@@ -129,6 +130,21 @@ class Defence:
         self.mitigations.resume(mitigation, service, now)
         self._enforced = None
 
+    def kept(self, layer: Layer, now: float, wall: float) -> bytes:
+        """What is learnt of a layer, to outlive the process (``learnt``). ``wall``: Unix time."""
+        return learnt.kept(self._watched(layer), self._own_services, now, wall)
+
+    def recall(self, octets: bytes, layer: Layer, now: float, wall: float, most_s: float) -> learnt.Recalled:
+        """Begin with what was kept, before the first tick. ValueError when it cannot be used: then nothing
+        is known."""
+        found, services = learnt.recall(octets, self._watched(layer), now, wall, most_s)
+        if layer is Layer.PACKET:
+            self._own_services = services[: self.policy.services]
+        return found
+
+    def _watched(self, layer: Layer) -> Watch:
+        return self.packets if layer is Layer.PACKET else self.requests
+
     # --- one tick
 
     def _observe(self, seen: Observation, now: float) -> list[Instruction]:
@@ -237,7 +253,8 @@ class Defence:
             if now - one.retried < _RETRY or of_all:
                 continue
             one.retried = now
-            good, own, provisional = self._good(watch, one.service)
+            good, own, before = self._good(watch, one.service)
+            provisional = before is not None
             if one.resumed and good.size * self.policy.bound_of(mitigation.key) < _EVIDENCE:
                 continue  # what it was tried against is forgotten, which says nothing against it
             trial = tried(
@@ -275,16 +292,16 @@ class Defence:
             return action
         return action if watch.baseline.known[row] >= self.policy.known_seconds else Action.CHALLENGE
 
-    def _good(self, watch: Watch, key: int) -> tuple[Records, Records, bool]:
-        """Good records, those of its own, and whether they are only what came before the attack: on a cold
-        start nothing was calm for long, and to be asked for a proof refuses nobody."""
+    def _good(self, watch: Watch, key: int) -> tuple[Records, Records, float | None]:
+        """Good records, those of its own, and, when they are only what came before the attack, at which
+        rate it did: on a cold start nothing was calm for long, and to be asked for a proof refuses nobody."""
         good = watch.reservoir.records()
         own = own_records(good, watch.reservoir.keys(), key)
         if watch.layer is Layer.REQUEST and good.size < _OWN_LEAST:
-            before = watch.reservoir.spoilt(key)
+            before, rate = watch.before(key, _OWN_LEAST)
             if before.size >= _OWN_LEAST:
-                return before, before, True
-        return good, own, False
+                return before, before, rate
+        return good, own, None
 
     def _ended(self, ended: list[Ended]) -> list[Instruction]:
         return [Withdraw(one.mitigation, one.why) for one in ended]
@@ -318,9 +335,12 @@ class Defence:
             return []
         kind = class_of(key) if watch.layer is Layer.PACKET else None
         site = key if watch.layer is Layer.REQUEST else None
-        good, own, provisional = self._good(watch, key)
+        good, own, before = self._good(watch, key)
+        provisional = before is not None
         against = own if own.size >= _OWN_LEAST else good
-        candidates = mined(watch.layer, site, kind, records, against, usual / rate, policy)
+        # What is usual is learnt more slowly than a few seconds of life.
+        expected = min(0.9 * rate, max(usual, before or 0.0))
+        candidates = mined(watch.layer, site, kind, records, against, expected / rate, policy)
         words = self._harms(watch, key, seen) if harmed else ()
         told: list[Instruction] = []
         queued, challenged = False, None

@@ -26,14 +26,23 @@ class Reservoir:
 
     def __init__(self, dtype: np.dtype, policy: Policy, seed: int) -> None:
         self._policy = policy
+        self.dtype = dtype
         self._records = np.zeros(policy.reservoir, dtype)
         self._keys: Keys = np.zeros(policy.reservoir, np.int64)
         self._clients: NDArray[np.uint64] = np.zeros(policy.reservoir, np.uint64)
         self._waiting: deque[tuple[float, Records, Keys, NDArray[np.uint64], NDArray[np.bool_]]] = deque()
-        self._spoilt: tuple[Records, Keys] = (np.zeros(0, dtype), np.zeros(0, np.int64))
+        self._spoilt = (np.zeros(0, dtype), np.zeros(0, np.int64), np.zeros(0))
+        """Records, keys, and when they came."""
         self._chance = np.random.default_rng(seed)
         self._credit = 0.0
         self.size = 0
+
+    def recall(self, records: Records, keys: Keys, share: float) -> None:
+        """Begin with ``share`` of these. Of their clients nothing is known."""
+        many = min(self._policy.reservoir, int(records.size * min(1.0, share)))
+        chosen = self._chance.choice(records.size, many, replace=False) if many else np.zeros(0, np.int64)
+        self.size = many
+        self._put(np.arange(many), chosen, records, keys, np.zeros(records.size, np.uint64))
 
     def records(self) -> Records:
         return self._records[: self.size]
@@ -72,18 +81,24 @@ class Reservoir:
         for index, (since, records, keys, clients, proven) in enumerate(self._waiting):
             kept = proven | ~np.isin(keys, suspects)
             if not kept.all():
-                before, whose = self._spoilt
+                before, whose, when = self._spoilt
                 self._spoilt = (
                     np.concatenate([before, records[~kept]])[-_SPOILT:],
                     np.concatenate([whose, keys[~kept]])[-_SPOILT:],
+                    np.concatenate([when, np.full(int((~kept).sum()), since)])[-_SPOILT:],
                 )
                 self._waiting[index] = (since, records[kept], keys[kept], clients[kept], proven[kept])
 
-    def spoilt(self, key: int) -> Records:
-        """The last that came before an attack on ``key`` began, too shortly before to be called good. What an
-        attack can be compared with where nothing better is known; no reason to refuse or to spare anybody."""
-        records, keys = self._spoilt
-        return np.asarray(records[keys == key])
+    def spoilt(self, key: int, until: float) -> tuple[Records, float]:
+        """The last that came before an attack on ``key`` began, too shortly before to be called good, but
+        not later than ``until``; and how many they stand for in a second. What an attack can be compared
+        with where nothing better is known; no reason to refuse or to spare anybody."""
+        records, keys, when = self._spoilt
+        chosen = (keys == key) & (when <= until)
+        if not chosen.any():
+            return records[:0], 0.0
+        seconds = max(1.0, float(np.ptp(when[chosen])))
+        return np.asarray(records[chosen]), float(records["weight"][chosen].sum()) / seconds
 
     def _admit(self, records: Records, keys: Keys, clients: NDArray[np.uint64]) -> None:
         policy = self._policy

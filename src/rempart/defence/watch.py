@@ -16,6 +16,11 @@ from rempart.model.attacks import Layer, Records
 Keys = NDArray[np.int64]
 Clients = NDArray[np.uint64]
 _TICKS_MOST = 32
+_NOTICED = 0.3
+"""Seconds from an attack's first record until somebody is suspected: rates are smoothed, and an alarm
+takes two ticks."""
+_ONSET = 1.0
+"""What came in so many seconds before is no fair sample of what was usual."""
 _WORSE = 1.5
 """So many times as bad as at the last look is worth one out of turn."""
 
@@ -116,13 +121,20 @@ class Watch:
         return chosen
 
     def recent(self, key: int, seconds: float, now: float) -> tuple[Records, float]:
-        """What came for ``key`` since it was suspected, and in how many seconds."""
-        since = self._since.get(key, now - seconds)
+        """What came for ``key`` since the attack began, as far as can be told, and in how many seconds."""
+        since = self._since.get(key, now - seconds) - _NOTICED
         parts = [records[keys == key] for at, records, keys in self._window if at > since + 1e-9]
         if not parts:
             return np.zeros(0, self._dtype), seconds
         first = min(at for at, _, _ in self._window if at > since + 1e-9)
         return np.concatenate(parts), now - first + seconds
+
+    def before(self, key: int, least: int) -> tuple[Records, float]:
+        """The last that came for ``key`` before it was suspected, and their rate (``Reservoir.spoilt``);
+        of long enough before, if those are ``least``."""
+        since = self._since.get(key, float("inf"))
+        found = self.reservoir.spoilt(key, since - _ONSET)
+        return found if found[0].size >= least else self.reservoir.spoilt(key, since)
 
     def found(self, key: int, now: float) -> None:
         """Something was: the next look is soon."""

@@ -55,7 +55,7 @@ def brief(drill: Drill, attack_s: float) -> Drill:
     return drill.model_copy(
         update={
             "settle_s": SETTLE_S,
-            "calm_s": CALM_S,
+            "calm_s": max(CALM_S, drill.least_calm_s),
             "after_s": AFTER_S,
             "attack_s": max(attack_s, drill.least_attack_s),
         }
@@ -120,7 +120,7 @@ def joined(
             ),
             step_s=line.step_s,
             goodput=line.goodput,
-            attack=(line.attack_begins, line.attack_ends) if drill.waves else None,
+            attack=(line.attack_begins, line.attack_ends) if drill.eventful else None,
         )
         for line in outcome.timelines
     }
@@ -245,7 +245,7 @@ def overview(shown: Sequence[tuple[Drill, Row]]) -> list[str]:
 
 def section(drill: Drill, one: Row) -> list[str]:
     """One drill's part of the page."""
-    length = f" {one.attack_s:g} s of attack." if drill.waves else ""
+    length = f" {one.attack_s:g} s of {'attack' if drill.waves else 'crowd'}." if drill.eventful else ""
     lines = [
         f"## {drill.name}",
         "",

@@ -4,14 +4,18 @@ it."""
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rempart import __version__
-from rempart.lab.contenders.contract import Contender, EdgeScene, Standing
+from rempart.lab.contenders.contract import Contender, EdgeScene, Mitigation, Standing
 from rempart.lab.contenders.writing import lacking, versions_of
 from rempart.lab.instance import Instance, Ports
+from rempart.model.attacks import Layer
+from rempart.model.configuration import StatePaths
+from rempart.node.defending.journal import read_account, read_history
 
 
 @contextlib.contextmanager
@@ -59,7 +63,21 @@ def start(scene: EdgeScene, security_level: str | None = None) -> Iterator[Stand
         instance.cli("site", "add", scene.host, "--origin", origin)
         if security_level is not None:
             instance.cli("zone", "set", scene.zone, "--security-level", security_level)
-        yield Standing(authority=authority_of(instance))
+        paths = instance.configuration.paths
+        yield Standing(authority=authority_of(instance), mitigations=lambda: mitigations(paths))
+
+
+def mitigations(paths: StatePaths) -> tuple[Mitigation, ...]:
+    """What the loops' journals tell; their times are times of day."""
+    offset = time.monotonic() - time.time()
+    found = []
+    for layer in Layer:
+        account = read_account(paths, layer)
+        over = [one.mitigation for one in read_history(paths, layer) if one.mitigation is not None]
+        for one in (*over, *(account.standing if account is not None else ())):
+            what = f"{one.id}: {one.action} {one.words}"
+            found.append(Mitigation(at=one.since.timestamp() + offset, what=what[:200]))
+    return tuple(sorted(found, key=lambda one: one.at))
 
 
 REMPART = Contender(
