@@ -250,7 +250,8 @@ def test_names_that_bots_give_themselves_hide_no_tool(seed: int) -> None:
     assert first - begin <= 0.7
     assert Action.CHALLENGE in {one.action for one in stage.standing}
     assert good_hit(stage, Action.CHALLENGE) <= 0.01
-    assert many_pass(stage, many_names) <= 0.1
+    came = many_names(stage)
+    assert many_pass(stage, came[came["tls"] == 9_002]) <= 0.1
 
 
 def test_what_all_have_is_a_better_mark_than_a_name_that_few_have() -> None:
@@ -269,13 +270,30 @@ def test_what_all_have_is_a_better_mark_than_a_name_that_few_have() -> None:
     assert "agent" not in {term.field for term in found[0].signature.terms}
 
 
-def many_pass(stage: Stage, scene: Scene) -> float:
-    """Share of what ``scene`` brings, bots by their hello, that nothing which stands means."""
+def test_a_challenge_of_everybody_gives_way_to_one_of_the_tool() -> None:
+    """Attacked before anybody was ever seen. People pass the challenge, and tell by that who is none."""
+    stage = Stage()
+    begin = stage.now
+    let_in: list[float] = []
+
+    def scene(stage: Stage) -> Records:
+        people = traffic.good_requests(stage.chance, 4)
+        people["good"] &= stage.now > begin + 2
+        bots = traffic.bot_requests(stage.chance, 15)
+        let_in.append(many_pass(stage, bots))
+        return traffic.together(stage.chance, [people, bots])
+
+    play(stage, scene, 1, capacity=60)
+    assert good_hit(stage, Action.CHALLENGE) > 0.9
+    play(stage, scene, 25, capacity=60)
+    assert max(let_in[10:]) <= 0.1  # at no moment nothing stands
+    assert good_hit(stage, Action.CHALLENGE) <= 0.01
+    assert stage.actions() <= {Action.CHALLENGE}
+
+
+def many_pass(stage: Stage, bots: Records) -> float:
+    """Share of these that nothing which stands means."""
     from rempart.defence.matching import matching
 
-    came = scene(stage)
-    came = came[came["tls"] == 9_002]
-    means = np.logical_or.reduce(
-        [matching(one.signature, came) for one in stage.standing if one.signature.terms]
-    )
-    return float(1 - means.mean())
+    standing = [matching(one.signature, bots) for one in stage.standing if one.action is not Action.QUEUE]
+    return float(1 - np.logical_or.reduce(standing).mean()) if standing else 1.0

@@ -31,7 +31,7 @@ from rempart.defence.mitigation import Ended, Mitigations, Standing
 from rempart.defence.policy import Policy
 from rempart.defence.signatures import mined
 from rempart.defence.sketch import HeavyHitters
-from rempart.defence.trial import own_records, tried
+from rempart.defence.trial import FEW, own_records, tried
 from rempart.defence.verdicts import Passed, judged, permitted, stronger
 from rempart.defence.watch import Watch
 from rempart.model.attacks import (
@@ -65,6 +65,8 @@ _EVIDENCE = 3.0
 """Good records times bound, from which on a trial can speak for a drop (``trial.upper_bound``)."""
 _SAME = 0.8
 """A signature that means so much of what a revoked one means is the revoked one."""
+_GOOD_STOPPED = 0.1
+"""Of what a challenge of everybody stops, so much are people who have not passed it yet."""
 _SERVICE_SHARE = 0.02
 _SKETCH = 512
 _FADE = 0.99
@@ -262,6 +264,13 @@ class Defence:
             )
             action = permitted(self._known(watch, one.service, trial.action, provisional), kind)
             if action is None or action is Action.QUEUE:
+                if mitigation.action is Action.CHALLENGE and watch.layer is Layer.REQUEST:
+                    # Begun when nobody was known: who is good by now tells what to challenge instead, and
+                    # until then they pass it.
+                    instead = self._narrower(one, good, own, provisional, now)
+                    if not instead and one.rate >= self.policy.factor * self._usual(watch, one.service):
+                        continue
+                    told += instead
                 told += self._ended([self.mitigations.fail(mitigation.id, "it would hit good traffic", now)])
             elif action is not mitigation.action:
                 needed = one.rate > 0 or self._alarmed(watch, one.service)
@@ -273,6 +282,38 @@ class Defence:
                 )
                 told.append(RecordMitigation(one.mitigation))
         return told
+
+    def _narrower(
+        self, one: Standing, good: Records, own: Records, provisional: bool, now: float
+    ) -> list[Instruction]:
+        """What a challenge of too many stops, told from the good ones that it hits: enforced in its place."""
+        watch, key = self.requests, one.service
+        records = watch.stopped(one.mitigation.id)
+        if records.size < self.policy.least_records or own.size < FEW:
+            return []
+        told: list[Instruction] = []
+        for candidate in mined(Layer.REQUEST, key, None, records, own, _GOOD_STOPPED, self.policy):
+            passed = judged(candidate, records, good, own, key, None, self.policy, harmed=True)
+            if (
+                passed is None
+                or passed.action is Action.QUEUE
+                or passed.signature == one.mitigation.signature
+            ):
+                continue
+            action = self._known(watch, key, passed.action, provisional) or Action.CHALLENGE
+            trial = passed.trial.model_copy(update={"action": action})
+            if not self._refused_before(passed.signature, key, records, now):
+                evidence = one.mitigation.evidence
+                told += self._begin(
+                    watch, key, replace(passed, action=action, trial=trial), one.rate, evidence.usual,
+                    evidence.harm, now,
+                )  # fmt: skip
+        return told
+
+    def _usual(self, watch: Watch, key: int) -> float:
+        row = watch.row(key)
+        level = float(watch.baseline.level[row]) if row < watch.baseline.level.size else 0.0
+        return max(level, watch.baseline.floor / 10)
 
     def _watch_of(self, one: Standing) -> tuple[Watch, PacketClass | None]:
         if one.mitigation.signature.layer is Layer.PACKET:
@@ -301,6 +342,9 @@ class Defence:
             before, rate = watch.before(key, _OWN_LEAST)
             if before.size >= _OWN_LEAST:
                 return before, before, rate
+            known = np.concatenate([own, watch.reservoir.proven(key)])
+            if known.size >= FEW:
+                return known, known, 0.0
         return good, own, None
 
     def _ended(self, ended: list[Ended]) -> list[Instruction]:
@@ -467,8 +511,7 @@ class Defence:
     def _limit(self, watch: Watch, key: int, trial: Trial) -> float:
         """What the good ones among those it hits need, and room."""
         share = (trial.own_hit + 1) / (trial.own_records + 1)
-        usual = max(float(watch.baseline.level[watch.row(key)]), watch.baseline.floor / 10)
-        return max(10.0, self.policy.limit_room * min(1.0, share) * usual)
+        return max(10.0, self.policy.limit_room * min(1.0, share) * self._usual(watch, key))
 
     def _harms(self, watch: Watch, key: int, seen: Observation) -> tuple[str, ...]:
         if watch.layer is Layer.PACKET:

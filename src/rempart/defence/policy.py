@@ -33,7 +33,7 @@ class Policy(Value):
     """A change that harms nobody and gives no cause to act is learnt from after so long."""
     queue_harm: int = Field(default=10, ge=1)
     errors_harm: float = Field(default=0.2, gt=0, le=1)
-    latency_harm: float = Field(default=0.5, gt=0)
+    latency_harm: float = Field(default=0.3, gt=0)
     """Seconds of the origin's answers, and four times the usual."""
     saturation_harm: float = Field(default=0.85, gt=0, le=1)
 

@@ -89,6 +89,12 @@ class Reservoir:
                 )
                 self._waiting[index] = (since, records[kept], keys[kept], clients[kept], proven[kept])
 
+    def proven(self, key: int) -> Records:
+        """What waits and has a proof: nobody was calm for long, and these at least have passed a
+        challenge."""
+        parts = [records[good & (keys == key)] for _, records, keys, _, good in self._waiting]
+        return np.concatenate([self._records[:0], *parts])
+
     def spoilt(self, key: int, until: float) -> tuple[Records, float]:
         """The last that came before an attack on ``key`` began, too shortly before to be called good, but
         not later than ``until``; and how many they stand for in a second. What an attack can be compared

@@ -19,6 +19,8 @@ from rempart.model.attacks import Action, Layer, Records, Signature, Trial
 
 _Z = 1.645
 """One-sided 95 %."""
+FEW = 16
+"""Fewer good records say nothing of who may be challenged."""
 CLIENT_FIELDS = frozenset({"agent", "language", "tls", "headers", "version", "source", "network"})
 """What says who asks. The others say what is asked, which a crowd of readers has in common too."""
 
@@ -75,7 +77,11 @@ def tried(
             action = (
                 Action.CHALLENGE
             )  # who opens a connection or asks again over TCP has passed: it costs the good little
-        elif harmed and own_share <= policy.challenge_bound and _lifted(share_now, upper, good.size, policy):
+        elif (
+            harmed
+            and (own.size < FEW or own_share <= policy.challenge_bound)
+            and _lifted(share_now, upper, good.size, policy)
+        ):
             action = Action.CHALLENGE
     if action is None and harmed and signature.layer is Layer.REQUEST:
         action = Action.QUEUE
@@ -93,7 +99,7 @@ def tried(
 def _lifted(share_now: float, upper: float, records: int, policy: Policy) -> bool:
     """Among the good these clients are surely much rarer than in what comes now: of many marks, some
     differ by chance."""
-    return share_now >= policy.lift * upper if records else share_now > 0.5
+    return share_now >= policy.lift * upper if records >= FEW else share_now > 0.5
 
 
 def own_records(records: Records, keys: np.ndarray, key: int) -> Records:

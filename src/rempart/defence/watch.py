@@ -43,6 +43,7 @@ class Watch:
         self.reservoir = Reservoir(dtype, policy, seed)
         self._policy = policy
         self._window: deque[tuple[float, Records, Keys]] = deque(maxlen=_TICKS_MOST)
+        self._stopped: deque[tuple[float, Records]] = deque(maxlen=_TICKS_MOST)
         self._since: dict[int, float] = {}
         self._next_look: dict[int, tuple[float, float, float]] = {}
         """Key → when, how long that is after the last look, and how bad it was then."""
@@ -90,8 +91,10 @@ class Watch:
         every = bool(through.all())
         passed = (records, keys) if every else (records[through], keys[through])
         self._window.append((now, *passed))
+        self._stopped.append((now, records[:0] if every else records[~through]))
         while self._window and now - self._window[0][0] > self._policy.window_seconds:
             self._window.popleft()
+            self._stopped.popleft()
         calm = self.baseline.keys[self.allowed]
         # Good ones that were stopped count above all: by them what stopped them is tried again.
         offered = records["good"] | (through & np.isin(keys, calm))
@@ -128,6 +131,11 @@ class Watch:
             return np.zeros(0, self._dtype), seconds
         first = min(at for at, _, _ in self._window if at > since + 1e-9)
         return np.concatenate(parts), now - first + seconds
+
+    def stopped(self, mitigation: int) -> Records:
+        """Requests of the last second that this one has stopped."""
+        parts = [records[records["mitigation"] == mitigation] for _, records in self._stopped]
+        return np.concatenate([np.zeros(0, self._dtype), *parts])
 
     def before(self, key: int, least: int) -> tuple[Records, float]:
         """The last that came for ``key`` before it was suspected, and their rate (``Reservoir.spoilt``);

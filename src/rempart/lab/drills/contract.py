@@ -119,6 +119,8 @@ class ContenderResult(Value):
     """What the 99th percentile was before the attack, of the same contender in the same world."""
     p99_over_calm: float | None = None
     """``latency_ms.p99`` / ``calm_p99_ms``; None in a drill without attack."""
+    visits: int | None = None
+    """Visits that wanted something meanwhile: what ``false_positive_rate`` is of."""
     goodput_after: float | None = None
     """Goodput from ``time_to_mitigate_s`` after the attack's begin to its end; None where it was not
     mitigated, or there was none."""

@@ -78,6 +78,7 @@ def judge(seen: Evidence) -> ContenderResult:
         attack_units=units,
         calm_p99_ms=calm,
         p99_over_calm=latency.p99 / calm if calm and latency.p99 is not None else None,
+        visits=len({truth.visit for truth in wanted}),
         goodput_after=goodput_after(seen, mitigated),
         dead_ends=sum(truth.outcome is Outcome.DEAD_END for truth in wanted),
         first_answer_s=first_answer(seen),
