@@ -53,7 +53,7 @@ def kept(watch: Watch, services: NDArray[np.int64], now: float, wall: float) -> 
         "services": services,
         "records": shortened(watch.layer, records),
         "strata": strata.copy(),
-        "wall": np.array([wall]),
+        "wall": np.array([float(wall)]),
     }
     body = io.BytesIO()
     np.savez(body, **arrays)  # type: ignore[arg-type]  # of its stubs: any name may be an array

@@ -19,6 +19,8 @@ from rempart.model.attacks import Records
 Keys = NDArray[np.int64]
 _BATCHES = 256
 _SPOILT = 2_048
+_FULL_MOST = 64
+"""Strata that have their share at once; there is room for a few only."""
 
 
 class Reservoir:
@@ -35,6 +37,8 @@ class Reservoir:
         """Records, keys, and when they came."""
         self._chance = np.random.default_rng(seed)
         self._credit = 0.0
+        self._renewal: dict[int, tuple[float, float]] = {}
+        """Stratum that has its share → how many of it may be renewed, as of when."""
         self.size = 0
 
     def recall(self, records: Records, keys: Keys, share: float) -> None:
@@ -74,7 +78,7 @@ class Reservoir:
             self._waiting.append((now, records[chosen], keys[chosen], clients[chosen], proven))
         while self._waiting and now - self._waiting[0][0] >= self._policy.quarantine:
             _, waited, key, client, _ = self._waiting.popleft()
-            self._admit(waited, key, client)
+            self._admit(waited, key, client, now)
 
     def spoil(self, suspects: Keys) -> None:
         """An attack on these keys has begun: what waits and has no proof is not good."""
@@ -106,7 +110,7 @@ class Reservoir:
         seconds = max(1.0, float(np.ptp(when[chosen])))
         return np.asarray(records[chosen]), float(records["weight"][chosen].sum()) / seconds
 
-    def _admit(self, records: Records, keys: Keys, clients: NDArray[np.uint64]) -> None:
+    def _admit(self, records: Records, keys: Keys, clients: NDArray[np.uint64], now: float) -> None:
         policy = self._policy
         if not records.size:
             return
@@ -119,9 +123,12 @@ class Reservoir:
         share = max(1, int(policy.reservoir * policy.reservoir_share))
         full = _rank_of_each(keys) + _count_in(self._keys[: self.size], keys) >= share
         for key in np.unique(keys[full]):
-            # A stratum that has its share renews itself.
+            # A stratum that has its share renews itself, slowly.
             mine = np.flatnonzero(self._keys[: self.size] == key)
-            new = np.flatnonzero(full & (keys == key))[: mine.size]
+            came = np.flatnonzero(full & (keys == key))
+            new = self._chance.permutation(came)[
+                : min(mine.size, self._renewed(int(key), share, came.size, now))
+            ]
             self._put(self._chance.choice(mine, new.size, replace=False), new, records, keys, clients)
         rest = np.flatnonzero(~full)
         room = min(rest.size, policy.reservoir - self.size)
@@ -130,6 +137,17 @@ class Reservoir:
         rest = rest[room:]
         if rest.size:
             self._put(self._chance.choice(self.size, rest.size, replace=False), rest, records, keys, clients)
+
+    def _renewed(self, key: int, share: int, wanted: int, now: float) -> int:
+        """How many records of a stratum may be replaced now."""
+        pace = share / self._policy.memory_seconds
+        credit, since = self._renewal.get(key, (0.0, now))
+        credit = min(60 * pace, credit + (now - since) * pace)
+        granted = min(wanted, int(credit))
+        self._renewal[key] = (credit - granted, now)
+        if len(self._renewal) > _FULL_MOST:
+            self._renewal.pop(next(iter(self._renewal)))
+        return granted
 
     def _put(
         self,
