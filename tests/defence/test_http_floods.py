@@ -297,3 +297,14 @@ def many_pass(stage: Stage, bots: Records) -> float:
 
     standing = [matching(one.signature, bots) for one in stage.standing if one.action is not Action.QUEUE]
     return float(1 - np.logical_or.reduce(standing).mean()) if standing else 1.0
+
+
+def test_a_flood_of_fewer_requests_than_people_send_is_answered_as_soon_as_it_harms() -> None:
+    """Every request is known one by one: that they are few makes them no less certain."""
+    stage = calm()
+    begin = stage.now
+    play(stage, lambda s: flood(s, 10), 2, capacity=130)
+    first = stage.first_enforced()
+    assert first is not None
+    assert first - begin <= 0.3
+    assert stage.actions() == {Action.DROP}

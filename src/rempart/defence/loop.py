@@ -32,7 +32,7 @@ from rempart.defence.policy import Policy
 from rempart.defence.signatures import mined
 from rempart.defence.sketch import HeavyHitters
 from rempart.defence.trial import FEW, own_records, tried
-from rempart.defence.verdicts import Passed, judged, permitted, stronger
+from rempart.defence.verdicts import CHALLENGED, Passed, judged, permitted, stronger
 from rempart.defence.watch import Watch
 from rempart.model.attacks import (
     NODE,
@@ -367,15 +367,22 @@ class Defence:
                 left &= ~matching(one.mitigation.signature, records)
         records = records[left]
         if records.size < policy.least_records:
+            if not standing:
+                watch.again(key, now)
             return []
         weights = records["weight"].astype(np.float64)
         rate = float(weights.sum()) / span
-        certain = rate - DEVIATIONS * float(np.sqrt((weights**2).sum())) / span
+        # Requests that each stand for one are all known: one that stands for w has the variance w² - w.
+        # Packets are sampled always.
+        variance = weights * (weights - 1) if watch.layer is Layer.REQUEST else weights**2
+        certain = rate - DEVIATIONS * float(np.sqrt(variance.clip(0).sum())) / span
         usual = float(watch.baseline.level[row])
         # What nothing stands for yet must itself be worth an alarm; after a good answer it is not.
         if certain < policy.factor * float(watch.baseline.usual(seen.wall)[row]) and not (
             harmed and certain >= policy.harm_rise * usual
         ):
+            if not standing:
+                watch.again(key, now)
             return []
         kind = class_of(key) if watch.layer is Layer.PACKET else None
         site = key if watch.layer is Layer.REQUEST else None
@@ -409,6 +416,8 @@ class Defence:
                 challenged = passed
                 continue
             told += self._begin(watch, key, passed, rate, usual, words, now)
+        if kind is not None and kind in CHALLENGED and not candidates:
+            challenged = self._nothing_tells(kind, good, own, records)
         if kind is not None and challenged is not None and not whole:
             # Sources of a whole class prove themselves, or none: the shield knows no finer measure.
             of_class = replace(challenged, signature=Signature(layer=Layer.PACKET, terms=MEANING[kind]))
@@ -418,6 +427,13 @@ class Defence:
         if told:
             watch.found(key, now)
         return told
+
+    def _nothing_tells(self, kind: PacketClass, good: Records, own: Records, records: Records) -> Passed:
+        """A flood that is like the good in everything: all of its class prove themselves."""
+        signature = Signature(layer=Layer.PACKET, terms=MEANING[kind])
+        trial = tried(signature, good, own, NODE, self.policy, share_now=1.0, harmed=True)
+        action = Action.CHALLENGE
+        return Passed(signature, action, trial.model_copy(update={"action": action}), 1.0, records.size, 1.0)
 
     def _queue(
         self, watch: Watch, key: int, rate: float, usual: float, words: tuple[str, ...], now: float

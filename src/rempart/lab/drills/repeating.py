@@ -46,7 +46,9 @@ def repeat(
             progress(f"seed {seed}: {words}", (number + share) / len(ahead))
 
         if every[drill.name].learnt and known is None:
-            known = teaching.learnt(store / teaching.FOLDER, part)
+            known = teaching.learnt(
+                store / teaching.FOLDER, lambda _, share: progress("it learns in calm", share)
+            )
         who = known if every[drill.name].learnt and known is not None else REMPART
         outcome = run(drill, [who], seed=seed, progress=part, nobody_is_enough=True)
         if not outcome.result.contenders:
