@@ -4,7 +4,7 @@ it."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ from rempart.lab.instance import Instance, Ports
 
 
 @contextlib.contextmanager
-def launched(scene: EdgeScene) -> Iterator[Instance]:
+def launched(scene: EdgeScene, more: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Instance]:
     """``rempart up`` at an edge, not waited for. Settings are the documented defaults; only addresses are
-    given."""
+    given, and ``more``: sections of its own."""
     ports = Ports(
         address=scene.v4,
         http=scene.http_port,
@@ -33,6 +33,7 @@ def launched(scene: EdgeScene) -> Iterator[Instance]:
         # Its interface would be found by the addresses too; to be without the shield is a fault here. Native,
         # as on a network card: the lab has a program at the other end of this veth, which "auto" cannot know.
         "shield": {"enabled": True, "interfaces": [scene.interface], "mode": "native"},
+        **{name: dict(section) for name, section in (more or {}).items()},
     }
     with Instance(ports, settings, place=scene.place, folder=scene.folder / "rp") as instance:
         instance.launch()
