@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from rempart.cli.bench import bench
+from rempart.cli.bundle import import_
 from rempart.cli.case import case
 from rempart.cli.certificate import ca, certificate
 from rempart.cli.dns import dns
@@ -52,7 +53,7 @@ def cli(context: click.Context, config_file: Path | None, debug: bool) -> None:
 
 
 for command in (
-    *(up, status, site, zone, record, dns, shield, case, certificate, ca, token, account, log),
+    *(up, status, site, zone, import_, record, dns, shield, case, certificate, ca, token, account, log),
     *(attacks, mitigations, mitigation, receipt),
     *(bench, drill, service),
 ):

@@ -163,6 +163,17 @@ class SecondaryRow(Base):
     __table_args__ = (Index("secondaries_by_address", "address", "port", unique=True),)
 
 
+class ZoneKeysRow(Base):
+    """The DNSSEC keys of a zone: made by the name server, or brought along by its owner."""
+
+    __tablename__ = "zone_keys"
+
+    zone_id: Mapped[str] = mapped_column(ForeignKey("zones.id", ondelete="CASCADE"), primary_key=True)
+    sealed: Mapped[str] = mapped_column(Text)
+    """ZoneKeys as JSON."""
+    modified_on: Mapped[datetime] = mapped_column(Instant)
+
+
 class ResolutionRow(Base):
     """What is known about an outside name; ``answered_at`` None: nobody has answered yet."""
 
@@ -300,6 +311,17 @@ class RestrictionRow(Base):
     whole_zone: Mapped[bool]
     measure: Mapped[dict[str, Any]] = mapped_column(JSON)
     since: Mapped[datetime] = mapped_column(Instant)
+
+
+class NoticeRow(Base):
+    """An owner was told that a name must be found elsewhere soon: its answers are made short-lived."""
+
+    __tablename__ = "notices"
+
+    case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"), primary_key=True)
+    host: Mapped[str] = mapped_column(ordered_text(), index=True)
+    reversed_name: Mapped[str] = mapped_column(ordered_text(), index=True)
+    whole_zone: Mapped[bool]
 
 
 class AuditRow(Base):
