@@ -25,7 +25,7 @@ SITES_MAX = 10_000
 CERTIFICATES_MAX = 2_000
 MEMBERS_MAX = 20_000
 PATH = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*(/[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*){0,3}"
+    r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_+-]+)*(/[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_+-]+)*){0,3}"
 )
 """Of a member: neither absolute nor upwards, nothing hidden, nothing that file systems take otherwise."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -155,6 +156,7 @@ def test_nothing_that_was_not_seen_meets_its_bar() -> None:
         "decision: arbiters who signed it", "appeal: arbiters who signed it",
         "notice: seconds from the announcement to the effect", "notice: looks from outside meanwhile",
         "lifted: seconds until it is seen from outside", "moved: records that came along",
+        "DNSSEC: moves after which the parent's DS vouches for the answers",
         "reversed: seconds until it is seen from outside",
         "case: effects that the operator saw from outside itself", "log: sound, verified from outside",
         "log: entries in it", "log: steps of the case without an entry",
@@ -166,7 +168,10 @@ def test_a_text_that_names_the_reporter_is_found(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "deep").write_bytes(b"\xff" + REPORTER_NAME.encode())
     (tmp_path / "b").write_text("nobody")
+    with zipfile.ZipFile(tmp_path / "kit", "w", zipfile.ZIP_DEFLATED) as kit:
+        kit.writestr("case", f"it was {REPORTER_NAME}")
     assert mentions(REPORTER_NAME, tmp_path / "a", tmp_path / "b") == 1
+    assert mentions(REPORTER_NAME, tmp_path / "kit") == 1
 
 
 @pytest.mark.root

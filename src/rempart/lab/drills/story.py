@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from rempart.lab.contenders.contract import Contender, Standing
+from rempart.lab.contenders.contract import Contender
 from rempart.lab.contenders.none import NONE
 from rempart.lab.contenders.rempart import REMPART
 from rempart.lab.drills import measures
@@ -30,9 +30,9 @@ from rempart.lab.drills.running import Outcome, Rehearsal, rehearse_standing
 from rempart.lab.drills.starting import HOST, ZONE, made, require_generators, target_of, wait_until_served
 from rempart.lab.drills.story_account import Account, Event, StoryResult
 from rempart.lab.drills.story_case import REPORTER, REPORTER_NAME, Court
-from rempart.lab.drills.story_outside import LOOK_EVERY_S, look, records, until_at, where
+from rempart.lab.drills.story_outside import LOOK_EVERY_S, look, records, until_at, vouched_for, where
 from rempart.lab.drills.story_proofs import Proofs, bars_of
-from rempart.lab.drills.story_stage import LOG_HOST, MAIL, Stage, mentions, staged
+from rempart.lab.drills.story_stage import LOG_HOST, Operator, Stage, mentions, staged
 from rempart.lab.network.making import Network, refuse_without_namespaces
 from rempart.lab.network.world import Edge, WorldShape, world
 from rempart.lab.origins.catalogue import ORIGINS
@@ -144,7 +144,7 @@ class _Telling:
         self._account, self._proofs = Account(), Proofs()
         papers = made(stage.network.folder / "papers")
         self._court = Court(stage.first.instance, self._account, papers)
-        self._exit = papers / "exported.zone"
+        self._kit = papers / "kit.zip"
         self._seen: list[Rehearsal] = []
 
     def tell(self) -> Told:
@@ -177,9 +177,8 @@ class _Telling:
 
     def _goes_behind_the_first(self) -> None:
         first = self._stage.first
-        first.takes(self._stage.forum.origins, crawlers(self._plan.visitors))
-        first.instance.cli("record", "add", ZONE, "@", "MX", MAIL, "--priority", "10")
-        self._stage.delegates_to(first, instead_of=(HOST,))
+        first.takes(self._stage.forum, crawlers(self._plan.visitors))
+        self._stage.delegates_to(first, ds=first.ds(), instead_of=(HOST,))
         until_at(self._plan, first.edge, seconds=SEEN_WITHIN_S)
         self._account.note("owner", "goes behind the first operator", seen=self._look())
 
@@ -191,7 +190,7 @@ class _Telling:
         court.accepted()
         court.notified()
         # The owner may have it from the notice on; who is dropped may have no later.
-        self._exit.write_text(first.instance.cli("zone", "export", ZONE).stdout)
+        first.exports(self._kit)
         self._account.note("owner", "fetches the exit kit")
         court.answered()
         court.decided()
@@ -217,16 +216,14 @@ class _Telling:
         """The owner takes the exit kit to another operator, and tells the registrar."""
         self._say("the second operator", 0.0)
         second = self._stage.second
-        second.instance.cli("zone", "import", str(self._exit))
-        second.takes(self._stage.forum.origins, crawlers(self._plan.visitors))
+        second.imports(self._kit)
         self._account.note("second operator", "imports the exit kit")
-        self._proofs.records_kept = len(
-            records(self._plan, second.edge.v4, ZONE, "MX")
-            & records(self._plan, self._stage.first.edge.v4, ZONE, "MX")
-        )
+        told = (records(self._plan, one.edge.v4, ZONE, "MX") for one in (second, self._stage.first))
+        self._proofs.records_kept = len(frozenset.intersection(*told))
         self._stage.delegates_to(second)
         self._account.note("owner", "has the delegation changed by the registrar")
         until_at(self._plan, second.edge, seconds=SEEN_WITHIN_S)
+        self._proofs.vouched += self._vouched(second)
         self._account.note("anybody", "is led to the second operator", seen=self._look())
 
     def _is_reversed(self) -> None:
@@ -242,6 +239,7 @@ class _Telling:
         self._stage.delegates_to(first)
         self._account.note("owner", "has the delegation changed back")
         until_at(self._plan, first.edge, seconds=SEEN_WITHIN_S)
+        self._proofs.vouched += self._vouched(first)
         self._account.note("anybody", "is led to the first operator", seen=self._look())
 
     # --- what is the same in every act -----------------------------------------------------------------
@@ -253,7 +251,7 @@ class _Telling:
         self._say(f"{phase.value}: it starts", 0.0)
         stage, origin = self._stage, ORIGINS[self._drill.origin]
         stage.forum.anew()
-        edge, standing = self._led_to()
+        edge, standing = self._led_to(), stage.forum.standing
         wait_until_served(self._plan, target_of(self._plan, origin, edge), standing.authority)
         contender = Contender(
             name=phase.value,
@@ -273,17 +271,17 @@ class _Telling:
             "bots", "stop", seen=f"{share_of(result.goodput)} of what visitors wanted was served"
         )
 
-    def _led_to(self) -> tuple[Edge, Standing]:
-        """Where the names lead now, and what stands there."""
+    def _led_to(self) -> Edge:
+        """Where the names lead now."""
         stage, found = self._stage, where(self._plan)
         there = (
-            (stage.first.edge, stage.first.standing),
-            (stage.second.edge, stage.second.standing),
-            (stage.forum.bare, stage.forum.standing),
+            stage.first.edge,
+            stage.second.edge,
+            stage.forum.bare,
         )
-        for edge, standing in there:
+        for edge in there:
             if found == {edge.v4, edge.v6}:
-                return edge, standing
+                return edge
         raise RempartError(f"{HOST} leads to {', '.join(sorted(found)) or 'nothing'}, where nobody is")
 
     def _verified(self, key: str) -> str:
@@ -292,6 +290,16 @@ class _Telling:
         if not self._proofs.log_sound:
             return f"NOT SOUND: {checked['faults']}"
         return f"sound, {self._proofs.log_entries} entries"
+
+    def _vouched(self, operator: Operator) -> bool:
+        """Whether what this operator's name server says is signed with a key that the parent vouches for:
+        nobody has told the parent of another than the first."""
+        deadline = time.monotonic() + SEEN_WITHIN_S
+        while not (found := vouched_for(self._plan, operator.edge.v4, ZONE, HOST)):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(LOOK_EVERY_S)
+        return found
 
     def _look(self) -> str:
         return look(self._plan).words(self._plan)
@@ -304,7 +312,7 @@ class _Telling:
         steps = court.record()
         if REPORTER not in court.confided():
             raise RempartError("who reported is not kept at all")
-        papers = self._exit, self._stage.network.folder / "mirror"
+        papers = self._kit, self._stage.network.folder / "mirror"
         self._proofs.naming_the_reporter = mentions(REPORTER_NAME, *papers) + (
             REPORTER_NAME in court.public_text()
         )

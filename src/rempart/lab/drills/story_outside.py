@@ -8,14 +8,18 @@ import ssl
 import time
 from functools import partial
 
+import dns.dnssec
 import dns.exception
 import dns.message
+import dns.name
 import dns.query
+import dns.rdataclass
 import dns.rdatatype
+import dns.rrset
 
 from rempart.lab.drills.starting import HOST
 from rempart.lab.network.inside import inside
-from rempart.lab.network.world import Edge, Role, World
+from rempart.lab.network.world import PARENT_V4, Edge, Role, World
 from rempart.model.base import Value
 from rempart.model.errors import RempartError
 from rempart.model.gate import GATE_PATH
@@ -81,6 +85,42 @@ def until_at(plan: World, edge: Edge, *, seconds: float, server: str | None = No
 def records(plan: World, server: str, name: str, kind: str) -> frozenset[str]:
     """What a name server says of a name."""
     return inside(plan.namespace(Role.VISITORS), partial(_records, server, name, kind))
+
+
+def vouched_for(plan: World, server: str, zone: str, name: str) -> bool:
+    """Whether a name server's answer for ``name`` is signed by a key of ``zone`` that the parent has a DS of
+    (RFC 4035 section 5)."""
+    return inside(plan.namespace(Role.VISITORS), partial(_vouched_for, server, zone, name))
+
+
+def _vouched_for(server: str, zone: str, name: str) -> bool:
+    apex = dns.name.from_text(zone)
+    parent = _records(PARENT_V4, zone, "DS")
+    keys, signed_keys = _signed(server, zone, dns.rdatatype.DNSKEY)
+    answer, signed_answer = _signed(server, name, dns.rdatatype.A)
+    if not parent or keys is None or signed_keys is None or answer is None or signed_answer is None:
+        return False
+    digests = {dns.dnssec.make_ds(apex, key, "SHA256").to_text() for key in keys}
+    try:
+        dns.dnssec.validate(keys, signed_keys, {apex: keys})
+        dns.dnssec.validate(answer, signed_answer, {apex: keys})
+    except dns.exception.DNSException:
+        return False
+    return bool(digests & parent)
+
+
+def _signed(
+    server: str, name: str, kind: dns.rdatatype.RdataType
+) -> tuple[dns.rrset.RRset | None, dns.rrset.RRset | None]:
+    """An RRset as a name server has it, and its signatures."""
+    question = dns.message.make_query(name, kind, want_dnssec=True)
+    try:
+        answer = dns.query.tcp(question, server, timeout=ASKED_S)
+    except (dns.exception.DNSException, OSError):
+        return None, None
+    owner = question.question[0].name
+    found = answer.get_rrset(answer.answer, owner, dns.rdataclass.IN, kind)
+    return found, answer.get_rrset(answer.answer, owner, dns.rdataclass.IN, dns.rdatatype.RRSIG, kind)
 
 
 def _look(resolver: str) -> View:

@@ -29,6 +29,8 @@ class Proofs:
     """From the last arbiter's signature on the appeal to the first operator's answer with its own."""
     records_kept: int = 0
     """Of the records that only the exit could bring: those that the second operator answers alike."""
+    vouched: int = 0
+    """Changes of the delegation after which the DS that the parent had all along vouches for the answers."""
     log_sound: bool = False
     log_entries: int = 0
     naming_the_reporter: int | None = None
@@ -49,6 +51,7 @@ def bars_of(steps: Sequence[CaseStep], proofs: Proofs) -> tuple[Bar, ...]:
         at_most("notice: of them not at the first operator's edge", 0, proofs.elsewhere_in_notice),
         at_most("lifted: seconds until it is seen from outside", SHOWS_WITHIN_S, proofs.lifted_after_s),
         at_least("moved: records that came along", 1, proofs.records_kept),
+        at_least("DNSSEC: moves after which the parent's DS vouches for the answers", 2, proofs.vouched),
         at_most("reversed: seconds until it is seen from outside", SHOWS_WITHIN_S, proofs.back_after_s),
         at_least(
             "case: effects that the operator saw from outside itself", 2, sum(one.seen for one in looked)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
+import time
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from typing import Any
 
 from rempart.lab.contenders.contract import Standing
 from rempart.lab.contenders.none import NONE
-from rempart.lab.contenders.rempart import authority_of, launched
+from rempart.lab.contenders.rempart import launched
 from rempart.lab.drills.starting import (
     HOST,
     ZONE,
@@ -28,6 +30,7 @@ from rempart.lab.network.making import Network
 from rempart.lab.network.parent import PARENT_ZONE, Parent, parent_zone
 from rempart.lab.network.world import Edge, Role
 from rempart.lab.origins.contract import Origin, OriginScene
+from rempart.model.errors import RempartError
 
 SECURITY_LEVEL = "under_attack"
 FEEDS = "/feeds/"
@@ -43,15 +46,33 @@ class Operator:
 
     instance: Instance
     edge: Edge
-    standing: Standing
 
-    def takes(self, origins: tuple[str, ...], crawlers: str) -> None:
-        """The owner's one command: the site, how visitors are met, who need not pass the challenge."""
-        named = [word for origin in origins for word in ("--origin", origin)]
+    def takes(self, forum: Forum, crawlers: str) -> None:
+        """What the owner says once: certificate, site, how visitors are met, who need not pass the challenge,
+        mail; and that the zone is to be signed."""
+        named = [word for origin in forum.origins for word in ("--origin", origin)]
+        self.instance.cli("certificate", "add", *map(str, forum.certificate))
         self.instance.cli(
             "site", "add", HOST, *named,
             "--security-level", SECURITY_LEVEL, "--exempt-path", FEEDS, "--exempt-network", crawlers,
         )  # fmt: skip
+        self.instance.cli("record", "add", ZONE, "@", "MX", MAIL, "--priority", "10")
+        self.instance.cli("zone", "dnssec", ZONE, "on")
+
+    def ds(self, *, seconds: float = 30.0) -> tuple[str, ...]:
+        """What the parent zone is to vouch for; there within seconds of signing."""
+        deadline = time.monotonic() + seconds
+        while not (found := self.instance.json("zone", "dnssec", ZONE, "show")["ds"]):
+            if time.monotonic() > deadline:
+                raise RempartError(f"{ZONE} is not signed")
+            time.sleep(0.2)
+        return tuple(found)
+
+    def exports(self, kit: Path) -> None:
+        self.instance.cli("zone", "export", ZONE, "--format", "bundle", "--output", str(kit))
+
+    def imports(self, kit: Path) -> None:
+        self.instance.cli("import", "bundle", str(kit))
 
 
 class Forum:
@@ -78,6 +99,17 @@ class Forum:
             self._stack.enter_context(NONE.start(self._web))
 
     @property
+    def certificate(self) -> tuple[Path, Path]:
+        """The site's chain and its key, which its owner has, as PEM."""
+        chain, key = made(self._network.folder / "bare") / "chain.pem", self._network.folder / "bare/key.pem"
+        text = self._web.certificate.read_text()
+        cut = text.index("-----BEGIN PRIVATE KEY")
+        for file, part in ((chain, text[:cut]), (key, text[cut:])):
+            file.touch(mode=0o600)
+            file.write_text(part)
+        return chain, key
+
+    @property
     def origins(self) -> tuple[str, ...]:
         """Where an operator finds it: the application itself, and the web server at the IPv6 address."""
         return (f"http://{self.scene.address}:{self.scene.port}", f"http://[{self.bare.v6}],backup")
@@ -98,9 +130,11 @@ class Stage:
         """The forum's own, by record type."""
         return {"A": self.forum.bare.v4, "AAAA": self.forum.bare.v6}
 
-    def delegates_to(self, operator: Operator, *, instead_of: tuple[str, ...] = ()) -> None:
+    def delegates_to(
+        self, operator: Operator, *, ds: tuple[str, ...] = (), instead_of: tuple[str, ...] = ()
+    ) -> None:
         """What the owner tells the registrar."""
-        self.parent.delegates(ZONE, operator.edge.v4, operator.edge.v6, instead_of=instead_of)
+        self.parent.delegates(ZONE, operator.edge.v4, operator.edge.v6, ds=ds, instead_of=instead_of)
 
     def publishes_log(self) -> str:
         """The first operator publishes its log with a site in a zone of its own; the log's verifier key."""
@@ -156,13 +190,22 @@ def staged(network: Network, origin: Origin, bare: Edge) -> Iterator[Stage]:
             origin.prepare(scene)
             forum = stack.enter_context(Forum(network, origin, scene, bare))
             operators = [
-                Operator(one.wait_until_up(), edge, Standing(authority=authority_of(one)))
-                for one, edge in zip(launching, plan.edges, strict=True)
+                Operator(one.wait_until_up(), edge) for one, edge in zip(launching, plan.edges, strict=True)
             ]
         yield Stage(network, forum, operators[0], operators[1], parent)
 
 
 def mentions(words: str, *places: Path) -> int:
-    """In how many files at or below these places the words stand."""
+    """In how many files at or below these places the words stand, those within archives too."""
     files = [file for place in places for file in (place.rglob("*") if place.is_dir() else (place,))]
-    return sum(words.encode() in file.read_bytes() for file in files if file.is_file())
+    contents = [octets for file in files if file.is_file() for octets in _contents(file)]
+    return sum(words.encode() in octets for octets in contents)
+
+
+def _contents(file: Path) -> Iterator[bytes]:
+    if not zipfile.is_zipfile(file):
+        yield file.read_bytes()
+        return
+    with zipfile.ZipFile(file) as archive:
+        for name in archive.namelist():
+            yield archive.read(name)

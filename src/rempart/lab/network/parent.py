@@ -78,15 +78,21 @@ class Parent:
             update.replace(_below(host), TTL, kind, address)
         self._send(update)
 
-    def delegates(self, zone: str, v4: str, v6: str, *, instead_of: tuple[str, ...] = ()) -> None:
+    def delegates(
+        self, zone: str, v4: str, v6: str, *, ds: tuple[str, ...] = (), instead_of: tuple[str, ...] = ()
+    ) -> None:
         """``zone`` is the name server's at these addresses from now on, under the name that Rempart gives it.
-        ``instead_of``: names below it that the parent answered for itself until now."""
+
+        ``ds``: of its keys; none: those that are there stay. ``instead_of``: names below it that the parent
+        answered for itself until now."""
         update, server = self._update(), f"ns1.{zone}"
         for host in instead_of:
             update.delete(_below(host))
         update.replace(_below(zone), TTL, "NS", f"{server}.")
         update.replace(_below(server), TTL, "A", v4)
         update.replace(_below(server), TTL, "AAAA", v6)
+        if ds:
+            update.replace(_below(zone), TTL, "DS", *ds)
         self._send(update)
 
     def _update(self) -> dns.update.UpdateMessage:
