@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 import psutil
 
 from rempart.controller.bell import Bell
+from rempart.controller.cases.disclosure import Disclosure
 from rempart.controller.cases.docket import Docket
 from rempart.controller.cases.register import Register
 from rempart.controller.intents import Intents
@@ -59,6 +60,8 @@ class Controller:
     """What is done with them."""
     register: Register
     """What everybody may know of cases."""
+    disclosure: Disclosure
+    """Transparency reports."""
 
 
 @contextmanager
@@ -100,6 +103,7 @@ def assembled(configuration: Configuration, clock: Callable[[], datetime] = now)
             desk=desk,
             triage=Triage(desk),
             register=Register(intents.context),
+            disclosure=Disclosure(intents.context, log, configuration.log.provider),
         )
 
 

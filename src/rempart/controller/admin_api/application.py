@@ -7,8 +7,10 @@ from fastapi import FastAPI
 import rempart
 from rempart.controller.admin_api import (
     accounts,
+    bundles,
     cases,
     certificates,
+    disclosure,
     metrics,
     public_log,
     records,
@@ -36,12 +38,14 @@ def admin_application(controller: Controller) -> FastAPI:
     for room in (
         zones,
         zone_files,
+        bundles,
         records,
         sites,
         certificates,
         accounts,
         cases,
         reports,
+        disclosure,
         secondaries,
         status,
         metrics,

@@ -85,6 +85,8 @@ class Reply:
     written: tuple[Written[Any], ...] = ()
     text: str | None = None
     """A plain text in place of the envelope."""
+    archive: bytes | None = None
+    """An archive in place of the envelope."""
     beside: Mapping[str, Any] = field(default_factory=dict)
     """What stands beside ``result`` in the envelope, where Cloudflare's has more."""
 

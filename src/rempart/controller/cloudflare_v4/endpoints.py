@@ -5,6 +5,7 @@ from __future__ import annotations
 from rempart.controller.cloudflare_v4 import (
     abuse_reports,
     accounts,
+    bundles,
     dnssec,
     plans,
     records,
@@ -22,6 +23,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *zone_files.ENDPOINTS,
     *records.ENDPOINTS,
     *dnssec.ENDPOINTS,
+    *bundles.ENDPOINTS,
     *settings.ENDPOINTS,
     *plans.ENDPOINTS,
     *accounts.ENDPOINTS,

@@ -32,7 +32,11 @@ def router(frame: Frame) -> APIRouter:
             step = controller.log.step(index)
             if step.kind == kind:
                 about = step.public.get("policy", step.public.get("arbiter"))
-                id_ = about if isinstance(about, str) else about["version" if kind == "adopted" else "id"]
+                id_ = (
+                    about
+                    if isinstance(about, str)
+                    else dict(about or {})["version" if kind == "adopted" else "id"]
+                )
                 found[id_] = {"index": index, "at": step.at}
         return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rempart.engines.haproxy import clearance, sight, verdicts
+from rempart.engines.haproxy import clearance, remedies, sight, verdicts
 from rempart.engines.haproxy import operator as operators
 from rempart.engines.haproxy.frontend import frontend, limits
 from rempart.engines.haproxy.names import CLIENTS_COUNTED_MAX, Places, backend_name
@@ -68,16 +68,18 @@ def configuration(
     descriptors: int | None = None,
     operator: operators.Operator | None = None,
 ) -> str:
-    """haproxy.cfg. ``descriptors`` is how many file descriptors the system allows; None: any number."""
+    """haproxy.cfg. ``descriptors`` is how many file descriptors the system allows; None: any number.
+    ``operator``: the operator's own host; None: there is none."""
     connections = connections_possible(edge.max_connections, pool, descriptors)
     sections = [
         _global(edge, places, descriptors_needed(connections, pool)),
         _defaults(places),
-        frontend(edge, places, connections, operator),
+        frontend(edge, places, connections),
         _tables(pool),
         verdicts.tables(),
         clearance.backend(places),
-        *operators.backend(operator, places),
+        *([operators.backend(operator, places, UNTRUSTED_HEADERS)] if operator is not None else []),
+        remedies.backend(places, limits(places)),
         _site_defaults(places),
         # A ca-file can only be named at run time when the start has loaded it.
         "backend authorities from edge\n"
@@ -101,8 +103,11 @@ def connections_possible(wanted: int, pool: int, descriptors: int | None) -> int
     return max(100, min(wanted, (descriptors - descriptors_needed(0, pool)) // 2))
 
 
-def sites_map(state: EdgeState) -> str:
-    return "".join(f"{host} {format_route(host, route)}\n" for host, route in sorted(state.routes.items()))
+def sites_map(state: EdgeState, operator: operators.Operator | None = None) -> str:
+    """``operator``: see ``configuration``."""
+    own = operator.entry if operator is not None else ""
+    routes = sorted(state.routes.items())
+    return own + "".join(f"{host} {format_route(host, route)}\n" for host, route in routes)
 
 
 def secured_map(state: EdgeState) -> str:
@@ -112,6 +117,10 @@ def secured_map(state: EdgeState) -> str:
 def exempt_map(state: EdgeState) -> str:
     entries = {f"{route.backend}{what}": "1" for route in state.routes.values() for what in route.exempt}
     return map_text(entries)
+
+
+def remedies_map(state: EdgeState) -> str:
+    return map_text({f"{r.backend}{key}": value for r in state.routes.values() for key, value in r.remedies})
 
 
 def map_text(entries: Mapping[str, str]) -> str:
@@ -140,6 +149,7 @@ def _global(edge: EdgeSection, places: Places, descriptors: int) -> str:
         # Only what Lua says goes here: the frontend has a logger of its own.
         f"    log {places.requests_socket} len 1024 format raw daemon debug",
         f"    lua-load-per-thread {places.sight}",
+        f"    lua-load-per-thread {places.remedy}",
         f"    tune.ssl.capture-buffer-size {sight.HELLO_BYTES}",
         # Nobody is looked at, nothing stands, until the defence loop says so.
         "    set-var proc.attend int(0)",

@@ -7,8 +7,7 @@ wants one) leaves at the first rules. docs/decisions/0009 counts what each rule 
 
 from __future__ import annotations
 
-from rempart.engines.haproxy import clearance, sight, verdicts
-from rempart.engines.haproxy import operator as operators
+from rempart.engines.haproxy import clearance, remedies, sight, verdicts
 from rempart.engines.haproxy.names import Places
 from rempart.engines.haproxy.replies import page_of
 from rempart.model.configuration import EdgeSection
@@ -39,12 +38,14 @@ COUNTED = (
     ("site-rate", "sc2_http_req_rate"),
     ("client-concurrency", "sc1_conn_cur"),
 )
+"""A site's limits: what the log calls them, and what is counted."""
+OF_ONE_CLIENT = frozenset({"client-rate", "client-concurrency"})
+"""From these a person can let a client through. Asked only of who is over the limit."""
 
 
-def frontend(
-    edge: EdgeSection, places: Places, connections: int, operator: operators.Operator | None = None
-) -> str:
+def frontend(edge: EdgeSection, places: Places, connections: int) -> str:
     """The frontend of all sites; ``connections`` are taken at the same time."""
+    pass_over, to_remedies = remedies.route()
     lines = ["frontend edge from edge"]
     for address in edge.listen:
         where, only = (f"[{address}]", " v6only") if ":" in address else (address, "")
@@ -62,20 +63,22 @@ def frontend(
         "",
         *_taken_back(),
         *_known(places),
-        *operators.rules(operator, places, HOST),
         *_which_site(places),
         *_what_follows(),
         "",
         *_redirect(edge, places),
         "",
+        *remedies.found(),
         *sight.look(),
         *verdicts.found(places),
         *clearance.standing(places),
         *sight.tell(),
         *verdicts.refusals(places),
+        pass_over,
         *limits(places, clearance.CHALLENGED),
         *clearance.challenge(places),
         "",
+        *to_remedies,
         *clearance.route(),
         "    use_backend %[var(sess.backend)]",
         "",
@@ -98,6 +101,11 @@ def limits(places: Places, when: str = "") -> tuple[str, ...]:
         *(
             f"    http-request set-var(txn.why) str({why})"
             f" if {{ {counted},sub(sess.{why.replace('-', '_')}) gt 0 }}"
+            + (
+                f" !{{ var(sess.client_key),map_str({places.released}) -m found }}"
+                if why in OF_ONE_CLIENT
+                else ""
+            )
             for why, counted in COUNTED
         ),
         f"    http-request deny status {page_of(429, places)} if {{ var(txn.why) -m found }}",
@@ -202,7 +210,7 @@ def _what_follows() -> tuple[str, ...]:
         f"    http-request set-var(sess.redirect) var(txn.host) if !{{ ssl_fc }} {flag} r }}",
         f"    http-request set-var(txn.guard) bool(true) if {flag} g }} {{ nbsrv(gate) gt 0 }}",
         "    http-request set-var(txn.lasting) bool(true) if { var(txn.exact) -m found }"
-        " !{ var(sess.redirect) -m found }",
+        f" !{{ var(sess.redirect) -m found }} !{flag} {remedies.LETTER} }}",
         f"    http-request set-var(sess.site) var(txn.site) if {{ var(txn.lasting) -m found }} !{flag} g }}",
     )
 
