@@ -13,7 +13,17 @@ from rempart.controller.cases.rows import CaseStep
 from rempart.governance.charter import CharterEvent
 from rempart.governance.reports.answering import Answering
 from rempart.model.base import Value
-from rempart.model.cases import Arbiter, Case, Category, Order, Policy, Source
+from rempart.model.cases import (
+    Arbiter,
+    Case,
+    Category,
+    Motion,
+    Order,
+    Policy,
+    Signed,
+    Source,
+    Statement,
+)
 from rempart.model.cases_events import Closed, Informed, Moved, Notified, Person, Scrutinised, Stated, Triaged
 from rempart.model.cases_remedies import Moment, Target
 
@@ -66,6 +76,17 @@ NewStep = Annotated[
 
 class NewStepBody(Value):
     step: NewStep
+
+
+class Unsigned(Value):
+    """A statement on its way to be signed elsewhere; ``motion`` comes with its author's."""
+
+    statement: Statement
+    motion: Motion | None = None
+
+    def step(self, signed: Signed) -> Moved | Stated:
+        """What it is once it is signed."""
+        return Stated(signed=signed) if self.motion is None else Moved(motion=self.motion, signed=signed)
 
 
 class DeadlineView(Value):
