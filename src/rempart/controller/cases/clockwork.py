@@ -86,7 +86,7 @@ def look_at(controller: Controller, case: Case, measure: Measure) -> Verified:
         for name in _names(controller, measure)
     ]
     found = [is_in_force(measure, case.id, one, edge) for one in seen]
-    applied = applied_by(controller, case.id)
+    applied = applied_by(controller, case)
     words = [one.in_words(edge) for one in seen]
     if measure.territory and any(one.country not in measure.territory for one in seen):
         words.append(f"looked at from outside of {', '.join(measure.territory)}: it cannot be seen from here")
