@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from rempart.cli.files import read_text
+from rempart.cli.bundle import export_bundle
+from rempart.cli.files import read_text, write_new
 from rempart.cli.output import document, json_option, note, say, table, working
 from rempart.cli.results import delegation_lines, finish
 from rempart.cli.session import Session, pass_session, route
@@ -201,13 +202,39 @@ def import_(
 
 @zone.command("export")
 @click.argument("name")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["zonefile", "bundle"]),
+    default="zonefile",
+    show_default=True,
+    help="bundle: the exit kit, everything that another operator needs, private keys included.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write; - for standard output.  [default: standard output, or for a bundle a new file here]",
+)
+@click.option("--partial", is_flag=True, help="Make a bundle even when DNSSEC keys are not at hand.")
 @json_option
 @pass_session
-def export(session: Session, name: str, as_json: bool) -> None:
-    """Print the zone as a zone file (RFC 1035)."""
+def export(session: Session, name: str, form: str, output: Path | None, partial: bool, as_json: bool) -> None:
+    """Print the zone as a zone file (RFC 1035), or write its exit kit (--format bundle).
+
+    The exit kit holds private keys: it is written readable by you alone (mode 600). Its README.txt says how
+    to move with it; rempart import bundle takes it in at another operator. See docs/operate/leaving.md.
+    """
+    if form == "bundle":
+        export_bundle(session, name, output, partial=partial, as_json=as_json)
+        return
+    if partial:
+        raise InvalidInput("goes with --format bundle", field="--partial")
     with session.controller() as controller:
         text = controller.call("GET", route("zones", name, "export"))
-    if as_json:
+    if output is not None and str(output) != "-":
+        write_new(output, text.encode(), "--output")
+    elif as_json:
         document({"zone": name, "text": text})
     else:
         click.echo(text, nl=False)

@@ -16,6 +16,7 @@ import psutil
 
 from rempart.controller.bell import Bell
 from rempart.controller.cases.docket import Docket
+from rempart.controller.cases.register import Register
 from rempart.controller.intents import Intents
 from rempart.controller.local_ca import LocalCa
 from rempart.controller.reports import NodeReports
@@ -50,6 +51,8 @@ class Controller:
     """Opened at its first use; whatever is wrong with it, everything else goes on."""
     docket: Docket
     """Cases."""
+    register: Register
+    """What everybody may know of them."""
 
 
 @contextmanager
@@ -86,6 +89,7 @@ def assembled(configuration: Configuration, clock: Callable[[], datetime] = now)
             clock=clock,
             log=log,
             docket=Docket(intents.context, log),
+            register=Register(intents.context),
         )
 
 

@@ -167,6 +167,7 @@ def renew(controller: Controller) -> int:
     intents = controller.intents
     now = controller.clock()
     hosts = {one.key.removeprefix("site/") for one in intents.published.items("site/")}
+    hosts |= {one for one in (controller.configuration.operator_host,) if one is not None}
     done = 0
     for old in intents.certificates.list():
         if old.source is not CertificateSource.LOCAL_CA:

@@ -89,6 +89,18 @@ class GateKeys(Value):
     """The keys that are honoured, newest first. The newest signs."""
 
     keys: tuple[GateKey, ...] = Field(min_length=1, max_length=KEYS_KEPT)
+    receipts: str = Field(default="", pattern=r"^([0-9a-f]{64})?$", repr=False)
+    """The secret of receipts, which stays: a receipt is asked about days later. Empty: a file of an earlier
+    version, which the node completes."""
+
+    @property
+    def receipt_key(self) -> bytes:
+        """HMAC-SHA256 key of receipts."""
+        return hmac.digest(bytes.fromhex(self.receipts), b"rempart receipt 1", hashlib.sha256)
+
+    @property
+    def receipt_key_base64(self) -> str:
+        return base64.b64encode(self.receipt_key).decode()
 
     @property
     def current(self) -> GateKey:
@@ -102,4 +114,4 @@ class GateKeys(Value):
         return not 0 <= now - self.current.created < KEY_LIFETIME_S
 
     def rotated(self, fresh: GateKey) -> GateKeys:
-        return GateKeys(keys=(fresh, *self.keys)[:KEYS_KEPT])
+        return GateKeys(keys=(fresh, *self.keys)[:KEYS_KEPT], receipts=self.receipts)

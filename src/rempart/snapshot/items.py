@@ -16,6 +16,7 @@ from rempart.model.challenges import Exemptions
 from rempart.model.records import RRset
 from rempart.model.sites import OriginTls, SiteLimits
 from rempart.model.urls import PARAMETERS_MAX
+from rempart.model.zone_keys import ZoneKeys
 
 SCHEMA_VERSION = 3
 
@@ -116,6 +117,17 @@ class CertificateItem(Value):
         return f"certificate/{self.id}"
 
 
+class KeysItem(Value):
+    """The DNSSEC keys that a zone is to be signed with when it becomes signed."""
+
+    kind: Literal["keys"] = "keys"
+    held: ZoneKeys
+
+    @property
+    def key(self) -> str:
+        return f"keys/{self.held.zone}"
+
+
 class SecondaryItem(Value):
     """A secondary to notify and to let transfer every zone and the catalog."""
 
@@ -134,7 +146,7 @@ class SecondaryItem(Value):
 
 
 Item = Annotated[
-    ZoneItem | RRsetItem | SiteItem | CertificateItem | SecondaryItem, Field(discriminator="kind")
+    ZoneItem | RRsetItem | SiteItem | CertificateItem | KeysItem | SecondaryItem, Field(discriminator="kind")
 ]
 ITEM: TypeAdapter[Item] = TypeAdapter(Item)
 

@@ -84,6 +84,7 @@ def besieged(
     with new_edge(shop(one), territory=territory) as edge:
         paths = edge.config.paths
         (paths.run / "gate").mkdir()
+        paths.receipts.mkdir()
         edge.engine.write_boot_files(edge.view)
         resolved = paths.root / "resolved.json"
         resolved.write_text(Resolved(configuration=edge.config).model_dump_json())

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 import rempart
 from rempart.controller.admin_api import (
     accounts,
+    bundles,
     cases,
     certificates,
     metrics,
@@ -35,6 +36,7 @@ def admin_application(controller: Controller) -> FastAPI:
     for room in (
         zones,
         zone_files,
+        bundles,
         records,
         sites,
         certificates,

@@ -14,6 +14,7 @@ from pydantic import Field
 from rempart.controller.reports import ItemRefusal, Lag, Reach
 from rempart.governance.log.step import Step
 from rempart.model.base import Value
+from rempart.model.bundle import Absent
 from rempart.model.certificates import CertificateSource
 from rempart.model.challenges import Exemptions, ExemptNetworks, ExemptPaths, SecurityLevel
 from rempart.model.records import Record
@@ -115,6 +116,31 @@ class NameServer(Value):
 
     name: str
     glue: tuple[str, ...] = ()
+
+
+class BundleView(Value):
+    """An exit kit."""
+
+    zone: str
+    content: str = Field(repr=False)
+    """The archive in Base64."""
+    warnings: tuple[str, ...] = ()
+
+
+class BundleAnswer(Made):
+    """An exit kit that was imported."""
+
+    zone: Zone
+    zone_created: bool
+    made_at: datetime
+    made_by: str
+    records: int
+    sites: int
+    certificates: int
+    ds: tuple[str, ...] = ()
+    """What the parent has as long as it is left alone: the zone is signed with the keys that were brought."""
+    nameservers: tuple[NameServer, ...] = ()
+    absent: tuple[Absent, ...] = ()
 
 
 class ZoneAnswer(Made):

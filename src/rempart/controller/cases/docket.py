@@ -9,6 +9,7 @@ finds it. Nothing else happens in a case while one of its steps is intended.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -16,7 +17,7 @@ import structlog
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from rempart.controller.cases import rows
+from rempart.controller.cases import register, rows
 from rempart.controller.cases.charter import CharterBook, charter_of
 from rempart.controller.cases.confidences import Confidence, What, keep, kept
 from rempart.controller.cases.effects import carry_out
@@ -209,13 +210,21 @@ class Docket:
             rows.case_row(session, id_)
             return kept(session, self._context.store.seal, id_, with_reporter=with_reporter)
 
-    def list(self, *, phase: Phase | None = None, page: int = 1, per_page: int = 100) -> Page[Case]:
-        """Newest first."""
+    def list(
+        self,
+        *,
+        phase: Phase | None = None,
+        phases: Collection[Phase] = (),
+        page: int = 1,
+        per_page: int = 100,
+    ) -> Page[Case]:
+        """Newest first; of one phase, or of several."""
         check_page(page, per_page)
         with self._context.reading() as session:
             found = select(CaseRow)
-            if phase is not None:
-                found = found.where(CaseRow.phase == phase.value)
+            wanted = [one.value for one in (*phases, *((phase,) if phase else ()))]
+            if wanted:
+                found = found.where(CaseRow.phase.in_(wanted))
             total = session.scalars(select(func.count()).select_from(found.subquery())).one()
             some = found.order_by(CaseRow.opened_on.desc(), CaseRow.id).limit(per_page)
             there = session.scalars(some.offset((page - 1) * per_page))
@@ -317,6 +326,7 @@ class Docket:
                 row_of_case = rows.new_state(case)
                 write.session.add(row_of_case)
             rows.keep_state(row_of_case, case)
+            register.note(write.session, case)
             if effects:
                 row_of_case.verify_from = there.at
             elif isinstance(event, Verified):

@@ -85,6 +85,8 @@ class Reply:
     written: tuple[Written[Any], ...] = ()
     text: str | None = None
     """A plain text in place of the envelope."""
+    archive: bytes | None = None
+    """An archive in place of the envelope."""
 
 
 Handler = Callable[[Call], Reply] | Callable[[Call], Awaitable[Reply]]

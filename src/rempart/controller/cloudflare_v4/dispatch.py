@@ -125,6 +125,10 @@ class Dispatch:
             return failure(refusal_of(error, path))
         if reply.text is not None:
             return PlainTextResponse(reply.text)
+        if reply.archive is not None:
+            return Response(
+                reply.archive, media_type="application/zip", headers={"cache-control": "no-store"}
+            )
         return success(reply.result, reply.info, messages)
 
     def _pass(

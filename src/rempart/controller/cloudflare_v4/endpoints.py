@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rempart.controller.cloudflare_v4 import (
     accounts,
+    bundles,
     dnssec,
     plans,
     records,
@@ -21,6 +22,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *zone_files.ENDPOINTS,
     *records.ENDPOINTS,
     *dnssec.ENDPOINTS,
+    *bundles.ENDPOINTS,
     *settings.ENDPOINTS,
     *plans.ENDPOINTS,
     *accounts.ENDPOINTS,

@@ -185,6 +185,7 @@ class ZoneIntents:
             zone = views.zone(row)
             losses = _contents_in_words(write.session, zone)
             write.drop_zone(zone)
+            write.put(f"keys/{zone.name}", None)
             write.session.delete(row)
             write.session.flush()
             for parent in _parents(write.session, zone.name):

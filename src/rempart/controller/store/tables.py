@@ -163,6 +163,17 @@ class SecondaryRow(Base):
     __table_args__ = (Index("secondaries_by_address", "address", "port", unique=True),)
 
 
+class ZoneKeysRow(Base):
+    """The DNSSEC keys of a zone: made by the name server, or brought along by its owner."""
+
+    __tablename__ = "zone_keys"
+
+    zone_id: Mapped[str] = mapped_column(ForeignKey("zones.id", ondelete="CASCADE"), primary_key=True)
+    sealed: Mapped[str] = mapped_column(Text)
+    """ZoneKeys as JSON."""
+    modified_on: Mapped[datetime] = mapped_column(Instant)
+
+
 class ResolutionRow(Base):
     """What is known about an outside name; ``answered_at`` None: nobody has answered yet."""
 
@@ -274,6 +285,36 @@ class CaseStepRow(Base):
     __table_args__ = (Index("case_steps_pending", "log_index", "case_id"),)
 
 
+class CaseTargetRow(Base):
+    """What a case is about, by name: how owners find the cases about their zones."""
+
+    __tablename__ = "case_targets"
+
+    case_id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    host: Mapped[str] = mapped_column(ordered_text(), index=True)
+    """Without the first label of a wildcard."""
+    reversed_name: Mapped[str] = mapped_column(ordered_text(), index=True)
+    whole_zone: Mapped[bool]
+
+
+class RegisterRow(Base):
+    """A case that the public knows of, as the register lists it: derived from its public steps."""
+
+    __tablename__ = "register"
+
+    case_id: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str] = mapped_column(ordered_text(), index=True)
+    reversed_name: Mapped[str] = mapped_column(ordered_text(), index=True)
+    path: Mapped[str | None]
+    whole_zone: Mapped[bool]
+    remedy: Mapped[str] = mapped_column(index=True)
+    rule: Mapped[str | None] = mapped_column(index=True)
+    state: Mapped[str] = mapped_column(index=True)
+    decided_on: Mapped[datetime] = mapped_column(Instant, index=True)
+    changed_on: Mapped[datetime] = mapped_column(Instant)
+
+
 class CaseConfidenceRow(Base):
     """Something confidential of a case: who reported, evidence, answers. Log and case hold its seal."""
 
@@ -306,6 +347,17 @@ class RestrictionRow(Base):
     """What visitors are told of it."""
     account_id: Mapped[str | None] = mapped_column(index=True)
     """The account that it closes."""
+
+
+class NoticeRow(Base):
+    """An owner was told that a name must be found elsewhere soon: its answers are made short-lived."""
+
+    __tablename__ = "notices"
+
+    case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"), primary_key=True)
+    host: Mapped[str] = mapped_column(ordered_text(), index=True)
+    reversed_name: Mapped[str] = mapped_column(ordered_text(), index=True)
+    whole_zone: Mapped[bool]
 
 
 class AuditRow(Base):

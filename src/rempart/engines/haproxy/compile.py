@@ -178,10 +178,11 @@ def desired_state(
     places: Places,
     authorities: str,
     sound: Collection[str] = frozenset(),
+    reserved: str | None = None,
 ) -> tuple[EdgeState, tuple[EngineRefused, ...]]:
     """The state that sites (each with its backend) and certificates ask for, and the items left out of it.
 
-    ``sound``: see compile_certificate.
+    ``sound``: see compile_certificate. ``reserved``: the operator's own host, which no site can be.
     """
     routes: dict[str, Route] = {}
     servers: dict[str, dict[str, Server]] = {}
@@ -190,6 +191,8 @@ def desired_state(
     refused: list[EngineRefused] = []
     for site, backend in sites:
         try:
+            if site.host == reserved:
+                raise EngineRefused(ENGINE, "this is the operator's own host", item=site.key)
             routes[site.host], servers[backend] = compile_site(site, backend, authorities)
         except EngineRefused as error:
             refused.append(error)

@@ -18,6 +18,9 @@ CLIENTS_COUNTED_MAX = 200_000
 """Clients (and pairs of client and site) that are counted at the same time; the stalest make room.
 An entry takes about 200 bytes, so this bounds what a botnet can make grow to some 40 MB."""
 
+OPERATOR = "operator"
+"""The backend of the operator's own host."""
+
 _SAFE_PATH = re.compile(r"/[A-Za-z0-9_./@+,-]*")
 
 
@@ -44,6 +47,9 @@ class Places(Value):
     gate: str
     """Map: the keys that clearances are checked and challenges signed with."""
     gate_socket: str
+    receipts_socket: str
+    released: str
+    """Map: who a person has let through, as limits and as challenges name them -> 1. Empty at each start."""
     pages: str
     runtime_socket: str
     master_socket: str
@@ -77,6 +83,8 @@ class Places(Value):
             certificates=str(boot / "certificates"),
             gate=str(boot / "gate.map"),
             gate_socket=str(paths.gate_socket),
+            receipts_socket=str(paths.receipts_socket),
+            released=str(boot / "released.map"),
             default_certificate=str(boot / "default.pem"),
             pages=str(boot / "pages"),
             runtime_socket=str(paths.haproxy_socket),

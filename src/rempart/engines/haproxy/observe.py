@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Iterable, Mapping
 
+from rempart.engines.haproxy.names import OPERATOR
 from rempart.engines.haproxy.state import EdgeCertificate, Route, Server, parse_route
 
 _OF_A_BACKEND = re.compile(r"(be_[0-9]+)(.*)")
@@ -36,6 +37,8 @@ def routes(sites: str, exempt: str, remedies: str = "") -> dict[str, Route]:
             standing.setdefault(parts[1], set()).add((parts[2], value))
     found = {}
     for host, value in map_entries(sites).items():
+        if value.startswith(f"{OPERATOR}|"):
+            continue  # the operator's own host, which no item is about
         backend = value.partition("|")[0]
         found[host] = parse_route(
             value, frozenset(spared.get(backend, ())), frozenset(standing.get(backend, ()))
