@@ -13,7 +13,16 @@ from rempart.controller.cases.rows import CaseStep
 from rempart.governance.charter import CharterEvent
 from rempart.model.base import Value
 from rempart.model.cases import Arbiter, Case, Category, Order, Policy, Source
-from rempart.model.cases_events import Closed, Moved, Notified, Person, Scrutinised, Stated, Triaged
+from rempart.model.cases_events import (
+    Closed,
+    Forwarded,
+    Moved,
+    Notified,
+    Person,
+    Scrutinised,
+    Stated,
+    Triaged,
+)
 from rempart.model.cases_remedies import Moment, Target
 
 Long = Annotated[str, Field(min_length=1, max_length=200_000)]
@@ -57,7 +66,16 @@ class NewNotice(Value):
 
 
 NewStep = Annotated[
-    Triaged | Notified | NewAnswer | Scrutinised | Moved | Stated | NewNotice | NewAppeal | Closed,
+    Triaged
+    | Notified
+    | NewAnswer
+    | Forwarded
+    | Scrutinised
+    | Moved
+    | Stated
+    | NewNotice
+    | NewAppeal
+    | Closed,
     Field(discriminator="kind"),
 ]
 
