@@ -14,6 +14,7 @@ from rempart.model.base import Value
 from rempart.model.console_settings import ConsoleSection
 from rempart.model.log_settings import LogSection
 from rempart.model.names import parse_hostname
+from rempart.model.report_settings import ReportsSection
 from rempart.model.shield_settings import ShieldSection
 
 UNIX_SOCKET_PATH_MAX = 107
@@ -180,6 +181,7 @@ class Configuration(Value):
     safety: SafetySection = SafetySection()
     audit: AuditSection = AuditSection()
     log: LogSection = LogSection()
+    reports: ReportsSection = ReportsSection()
     console: ConsoleSection = ConsoleSection()
     cases: CasesSection = CasesSection()
     territory: TerritorySection = TerritorySection()
@@ -306,6 +308,11 @@ class StatePaths(Value):
     @property
     def knot_db(self) -> Path:
         return self.knot / "db"
+
+    @property
+    def evidence(self) -> Path:
+        """Files that came with abuse reports, sealed."""
+        return self.controller / "evidence"
 
     @property
     def run(self) -> Path:

@@ -11,6 +11,7 @@ from rempart.controller.cases.applied import AppliedBy
 from rempart.controller.cases.confidences import Confidence
 from rempart.controller.cases.rows import CaseStep
 from rempart.governance.charter import CharterEvent
+from rempart.governance.reports.answering import Answering
 from rempart.model.base import Value
 from rempart.model.cases import Arbiter, Case, Category, Order, Policy, Source
 from rempart.model.cases_events import (
@@ -100,6 +101,10 @@ class CaseView(Value):
     required: int | None = None
     applied: tuple[AppliedBy, ...] = ()
     """Which nodes have applied what the case has put in force or lifted last. Not in lists."""
+    reports: tuple[str, ...] = ()
+    """Abuse reports that it is about."""
+    answering: Answering | None = None
+    """How the site answers reports; None: none was ever passed on to it."""
 
 
 class Cases(Value):
