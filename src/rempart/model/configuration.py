@@ -193,7 +193,7 @@ class Configuration(Value):
 
     @property
     def register_url(self) -> str | None:
-        """What a case's id is put behind, and a slash, to read of it in the public register; None: nowhere."""
+        """What a case's id is put behind, and a slash, to read of it in the register; None: nowhere."""
         if self.cases.register_url is not None or self.operator_host is None:
             return self.cases.register_url
         return f"{self._own_pages}/decisions"
