@@ -24,7 +24,17 @@ from rempart.model.cases import (
     Source,
     Statement,
 )
-from rempart.model.cases_events import Closed, Informed, Moved, Notified, Person, Scrutinised, Stated, Triaged
+from rempart.model.cases_events import (
+    Closed,
+    Forwarded,
+    Informed,
+    Moved,
+    Notified,
+    Person,
+    Scrutinised,
+    Stated,
+    Triaged,
+)
 from rempart.model.cases_remedies import Moment, Target
 
 Long = Annotated[str, Field(min_length=1, max_length=200_000)]
@@ -69,7 +79,17 @@ class NewNotice(Value):
 
 
 NewStep = Annotated[
-    Triaged | Notified | NewAnswer | Scrutinised | Informed | Moved | Stated | NewNotice | NewAppeal | Closed,
+    Triaged
+    | Notified
+    | NewAnswer
+    | Forwarded
+    | Scrutinised
+    | Informed
+    | Moved
+    | Stated
+    | NewNotice
+    | NewAppeal
+    | Closed,
     Field(discriminator="kind"),
 ]
 

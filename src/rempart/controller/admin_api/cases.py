@@ -50,7 +50,7 @@ def router(controller: Controller) -> APIRouter:
             ),
             eligible=() if motion is None else eligible(case, motion.kind),
             required=None if motion is None else required(motion.kind, case.policy),
-            applied=applied_by(controller, case.id) if in_full else (),
+            applied=applied_by(controller, case) if in_full else (),
         )
 
     def charter_view(charter: Charter) -> CharterView:
