@@ -24,9 +24,8 @@ RECORDS_MAX = 200_000
 SITES_MAX = 10_000
 CERTIFICATES_MAX = 2_000
 MEMBERS_MAX = 20_000
-PATH = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_+-]+)*(/[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_+-]+)*){0,3}"
-)
+_STEP = r"[A-Za-z0-9_](?:[A-Za-z0-9_+.-]*[A-Za-z0-9_-])?"
+PATH = re.compile(rf"(?!.*\.\.){_STEP}(?:/{_STEP}){{0,3}}")
 """Of a member: neither absolute nor upwards, nothing hidden, nothing that file systems take otherwise."""
 
 

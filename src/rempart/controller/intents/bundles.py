@@ -25,7 +25,7 @@ from rempart.model.base import Value
 from rempart.model.bundle import Belongings, BundledCertificate, BundledSite, BundledZone, as_draft
 from rempart.model.certificates import Certificate, CertificateSource
 from rempart.model.errors import Conflict, InvalidInput
-from rempart.model.names import parse_hostname, within
+from rempart.model.names import parse_hostname, shown, within
 from rempart.model.record_parsing import parse_record
 from rempart.model.records import RecordFields
 from rempart.model.zones import Zone
@@ -184,12 +184,17 @@ def _check_same(
 
 
 def _record(zone: str, number: int, belongings: Belongings) -> RecordFields:
+    record = belongings.records[number]
+    field = f"records[{number}]"
     try:
-        return parse_record(zone, as_draft(belongings.records[number]))
+        parsed = parse_record(zone, as_draft(record))
     except InvalidInput as error:
         raise InvalidInput(
-            error.message, field=f"records[{number}].{error.field}", hint=error.hint, code=error.code
+            error.message, field=f"{field}.{error.field}", hint=error.hint, code=error.code
         ) from error
+    if parsed.name != record.name:  # names in a bundle are absolute
+        raise InvalidInput(f"{shown(record.name)} is not a name in {zone}", field=f"{field}.name")
+    return parsed
 
 
 def _add_site(write: Transaction, zone: Zone, site: BundledSite, field: str) -> None:
