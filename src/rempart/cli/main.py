@@ -22,6 +22,7 @@ from rempart.cli.log import log
 from rempart.cli.mitigation import attacks, mitigation, mitigations
 from rempart.cli.receipt import receipt
 from rempart.cli.record import record
+from rempart.cli.report import report
 from rempart.cli.service import service
 from rempart.cli.session import Session
 from rempart.cli.shield import shield
@@ -53,8 +54,8 @@ def cli(context: click.Context, config_file: Path | None, debug: bool) -> None:
 
 
 for command in (
-    *(up, status, site, zone, import_, record, dns, shield, case, certificate, ca, token, account, log),
-    *(attacks, mitigations, mitigation, receipt),
+    *(up, status, site, zone, import_, record, dns, shield, case, report, certificate, ca, token, account),
+    *(log, attacks, mitigations, mitigation, receipt),
     *(bench, drill, service),
 ):
     cli.add_command(command)

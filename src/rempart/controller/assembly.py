@@ -18,6 +18,8 @@ from rempart.controller.bell import Bell
 from rempart.controller.cases.docket import Docket
 from rempart.controller.intents import Intents
 from rempart.controller.local_ca import LocalCa
+from rempart.controller.reporting.desk import AbuseDesk
+from rempart.controller.reporting.triage import Triage
 from rempart.controller.reports import NodeReports
 from rempart.controller.resolver import Resolver
 from rempart.controller.store.database import Store
@@ -50,6 +52,10 @@ class Controller:
     """Opened at its first use; whatever is wrong with it, everything else goes on."""
     docket: Docket
     """Cases."""
+    desk: AbuseDesk
+    """Abuse reports as they come in."""
+    triage: Triage
+    """What is done with them."""
 
 
 @contextmanager
@@ -74,6 +80,8 @@ def assembled(configuration: Configuration, clock: Callable[[], datetime] = now)
             on_commit=committed,
         )
         intents.apply_configuration()
+        docket = Docket(intents.context, log)
+        desk = AbuseDesk(intents.context, docket, paths.evidence)
         yield Controller(
             configuration=configuration,
             intents=intents,
@@ -85,7 +93,9 @@ def assembled(configuration: Configuration, clock: Callable[[], datetime] = now)
             uncovered=Bell(),
             clock=clock,
             log=log,
-            docket=Docket(intents.context, log),
+            docket=docket,
+            desk=desk,
+            triage=Triage(desk),
         )
 
 

@@ -11,7 +11,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from rempart.model.base import Value
+from rempart.model.console_settings import ConsoleSection
 from rempart.model.log_settings import LogSection
+from rempart.model.names import parse_hostname
+from rempart.model.report_settings import ReportsSection
 from rempart.model.shield_settings import ShieldSection
 
 UNIX_SOCKET_PATH_MAX = 107
@@ -28,6 +31,7 @@ def _address(text: str) -> str:
 
 Address = Annotated[str, AfterValidator(_address)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Host = Annotated[str, AfterValidator(lambda text: parse_hostname(text, field="operator_host"))]
 
 
 class EdgeSection(Value):
@@ -148,6 +152,8 @@ class Configuration(Value):
 
     state: Path
     node_name: str = "node-1"
+    operator_host: Host | None = None
+    """The operator's own host name: the edge serves the console's pages there and challenges nobody."""
     edge: EdgeSection = EdgeSection()
     dns: DnsSection = DnsSection()
     admin: AdminSection = AdminSection()
@@ -159,6 +165,8 @@ class Configuration(Value):
     safety: SafetySection = SafetySection()
     audit: AuditSection = AuditSection()
     log: LogSection = LogSection()
+    reports: ReportsSection = ReportsSection()
+    console: ConsoleSection = ConsoleSection()
     users: UsersSection = UsersSection()
 
     @property
@@ -262,6 +270,11 @@ class StatePaths(Value):
     @property
     def knot_db(self) -> Path:
         return self.knot / "db"
+
+    @property
+    def evidence(self) -> Path:
+        """Files that came with abuse reports, sealed."""
+        return self.controller / "evidence"
 
     @property
     def run(self) -> Path:

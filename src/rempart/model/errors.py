@@ -54,6 +54,29 @@ class Conflict(RempartError):
     slug = "conflict"
 
 
+class TooMany(RempartError):
+    """More of it than is taken now; nothing was changed. ``retry_after_s``: when to come again.
+
+    With a ``ticket``, whoever answers it with work is taken at once (``governance.reports.proof``)."""
+
+    http_status = 429
+    slug = "too-many"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: float,
+        ticket: str | None = None,
+        bits: int = 0,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+        self.ticket = ticket
+        self.bits = bits
+
+
 class NeedsConfirmation(RempartError):
     """A plan crossed a safety threshold: it must be confirmed by its digest before it is carried out."""
 

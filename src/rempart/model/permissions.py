@@ -39,6 +39,8 @@ class Permission(StrEnum):
     USER_READ = "user:read"
     TOKENS_READ = "tokens:read"
     TOKENS_EDIT = "tokens:edit"
+    ABUSE_READ = "abuse:read"
+    ABUSE_EDIT = "abuse:edit"
 
 
 ABOUT_ZONES = frozenset(
@@ -124,6 +126,14 @@ _GROUPS = (
         "Exit Kit Read",
         ZONE,
         {_P.ZONE_READ, _P.BUNDLE_READ},
+    ),
+    ("f0ba3733e746429182fcd40ec648c066", "abuse:read", "Trust and Safety Read", ACCOUNT, {_P.ABUSE_READ}),
+    (
+        "120f843a9c074f399b830e542e5616b8",
+        "abuse:edit",
+        "Trust and Safety Write",
+        ACCOUNT,
+        {_P.ABUSE_READ, _P.ABUSE_EDIT},
     ),
     # Ours: everything there is, and what later versions add.
     ("72656d70617274000000000000000001", "all", "All Permissions", ACCOUNT, set(Permission)),

@@ -10,6 +10,7 @@ from pydantic import Field
 from rempart.controller.cases.confidences import Confidence
 from rempart.controller.cases.rows import CaseStep
 from rempart.governance.charter import CharterEvent
+from rempart.governance.reports.answering import Answering
 from rempart.model.base import Value
 from rempart.model.cases import Arbiter, Case, Category, Order, Policy, Source
 from rempart.model.cases_events import Closed, Moved, Notified, Person, Scrutinised, Stated, Triaged
@@ -79,6 +80,10 @@ class CaseView(Value):
     eligible: tuple[str, ...] = ()
     """Who may vote on the open motion."""
     required: int | None = None
+    reports: tuple[str, ...] = ()
+    """Abuse reports that it is about."""
+    answering: Answering | None = None
+    """How the site answers reports; None: none was ever passed on to it."""
 
 
 class Cases(Value):

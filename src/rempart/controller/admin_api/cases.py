@@ -83,7 +83,15 @@ def router(controller: Controller) -> APIRouter:
 
     @routes.get("/cases/{case_id}")
     def show_case(case_id: str) -> CaseView:
-        return view(docket.get(case_id))
+        case = docket.get(case_id)
+        reading = controller.desk.reading
+        answers = reading.answering(site=case.targets[0].host)
+        return view(case).model_copy(
+            update={
+                "reports": tuple(one.id for one in reading.of_case(case_id)),
+                "answering": answers if answers.forwarded else None,
+            }
+        )
 
     @routes.get("/cases/{case_id}/steps")
     def steps_of_case(case_id: str) -> CaseSteps:

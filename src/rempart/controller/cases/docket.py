@@ -9,6 +9,7 @@ finds it. Nothing else happens in a case while one of its steps is intended.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -85,8 +86,11 @@ class Docket:
         urls: tuple[str, ...] = (),
         order: Order | None = None,
         confidential: tuple[tuple[What, str], ...] = (),
+        alongside: Callable[[Session, str], None] | None = None,
     ) -> Case:
-        """A new case. Conflict when policy or arbiters are wanting."""
+        """A new case. Conflict when policy or arbiters are wanting.
+
+        ``alongside`` writes what must be written with it or not at all; it is given the case's id."""
         self.resume()
         with self._context.writing(SYSTEM) as write:
             now = rows.whole_seconds(write.now)
@@ -107,6 +111,8 @@ class Docket:
             )
             open_case(id_, event, charter.policy, charter.arbiters, now)
             write.session.add(rows.step_row(id_, 1, event.model_dump_json(), now, public=False))
+            if alongside is not None:
+                alongside(write.session, id_)
         self._settle(id_)
         return self.get(id_)
 

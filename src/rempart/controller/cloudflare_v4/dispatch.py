@@ -129,7 +129,7 @@ class Dispatch:
             return Response(
                 reply.archive, media_type="application/zip", headers={"cache-control": "no-store"}
             )
-        return success(reply.result, reply.info, messages)
+        return success(reply.result, reply.info, messages, reply.beside)
 
     def _pass(
         self, endpoint: Endpoint, path_params: Mapping[str, str], path: str, token: ApiToken | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rempart.controller.cloudflare_v4 import (
+    abuse_reports,
     accounts,
     bundles,
     dnssec,
@@ -26,5 +27,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *settings.ENDPOINTS,
     *plans.ENDPOINTS,
     *accounts.ENDPOINTS,
+    *abuse_reports.ENDPOINTS,
     *tokens.ENDPOINTS,
 )

@@ -82,11 +82,12 @@ class CertificateIntents:
             return best(_with_hosts(session, names), host, now)
 
     def uncovered(self, now: datetime) -> tuple[str, ...]:
-        """Hosts of published sites that no certificate valid at ``now`` serves, sorted."""
+        """Hosts of sites, and the operator's own, that no certificate valid at ``now`` serves; sorted."""
         with self._context.reading() as session:
             hosts = session.scalars(
                 select(PublishedRow.owner).where(PublishedRow.kind == "site", PublishedRow.body.is_not(None))
             ).all()
+            hosts = (*hosts, self._context.configuration.operator_host)
             valid = select(CertificateHostRow.host).join(
                 CertificateRow, CertificateRow.id == CertificateHostRow.certificate_id
             )

@@ -324,6 +324,84 @@ class NoticeRow(Base):
     whole_zone: Mapped[bool]
 
 
+class AbuseReportRow(Base):
+    """An abuse report. Who sent it and what they wrote are in ``contact`` and ``content`` alone, sealed."""
+
+    __tablename__ = "abuse_reports"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    reference: Mapped[str] = mapped_column(unique=True)
+    """SHA-256 of what its reporter follows it by."""
+    category: Mapped[str]
+    host: Mapped[str]
+    site: Mapped[str]
+    zone: Mapped[str]
+    account_id: Mapped[str] = mapped_column(index=True)
+    """Whose site it is about. By value: it stays when the account goes."""
+    urls: Mapped[list[str]] = mapped_column(JSON)
+    way: Mapped[str]
+    language: Mapped[str]
+    received_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    anonymous: Mapped[bool]
+    host_anonymous: Mapped[bool]
+    held: Mapped[bool]
+    standing: Mapped[str] = mapped_column(index=True)
+    denial: Mapped[str | None]
+    reason: Mapped[str] = mapped_column(Text)
+    same_as: Mapped[str | None] = mapped_column(index=True)
+    case_id: Mapped[str | None] = mapped_column(index=True)
+    decided_at: Mapped[datetime | None] = mapped_column(Instant)
+    forwarded_at: Mapped[datetime | None] = mapped_column(Instant)
+    host_told_at: Mapped[datetime | None] = mapped_column(Instant)
+    answered_at: Mapped[datetime | None] = mapped_column(Instant)
+    answer: Mapped[str | None]
+    sealed_answer: Mapped[str | None] = mapped_column(Text)
+    words: Mapped[str]
+    """Mark of what they wrote."""
+    reporter: Mapped[str | None]
+    """Mark of the reporter's address for mail."""
+    submitter: Mapped[str | None] = mapped_column(index=True)
+    """Mark of the account that sent it through the API."""
+    contact: Mapped[str | None] = mapped_column(Text)
+    """Sealed; None: there was none, or it was kept long enough."""
+    content: Mapped[str] = mapped_column(Text)
+    """Sealed."""
+    told: Mapped[str]
+    """The last stage that a letter to the reporter was written of."""
+
+    __table_args__ = (Index("abuse_reports_alike", "host", "category", "received_at"),)
+
+
+class ReportFileRow(Base):
+    """A file that came with an abuse report; the file itself lies sealed in the controller's folder."""
+
+    __tablename__ = "report_files"
+
+    report_id: Mapped[str] = mapped_column(
+        ForeignKey("abuse_reports.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    sha256: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+    media_type: Mapped[str]
+    sealed_name: Mapped[str] = mapped_column(Text)
+
+
+class ReportLetterRow(Base):
+    """A letter that is to be mailed, or was. Nothing mails it but people."""
+
+    __tablename__ = "report_letters"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    report_id: Mapped[str] = mapped_column(ForeignKey("abuse_reports.id", ondelete="CASCADE"), index=True)
+    recipient: Mapped[str]
+    about: Mapped[str]
+    at: Mapped[datetime] = mapped_column(Instant, index=True)
+    sent_at: Mapped[datetime | None] = mapped_column(Instant)
+    sealed: Mapped[str] = mapped_column(Text)
+    """Address, subject, text."""
+
+
 class AuditRow(Base):
     __tablename__ = "audit"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rempart.engines.haproxy import clearance, sight, verdicts
+from rempart.engines.haproxy import operator as operators
 from rempart.engines.haproxy.frontend import frontend, limits
 from rempart.engines.haproxy.names import CLIENTS_COUNTED_MAX, Places, backend_name
 from rempart.engines.haproxy.pages import PAGES
@@ -65,16 +66,18 @@ def configuration(
     *,
     authorities: str,
     descriptors: int | None = None,
+    operator: operators.Operator | None = None,
 ) -> str:
     """haproxy.cfg. ``descriptors`` is how many file descriptors the system allows; None: any number."""
     connections = connections_possible(edge.max_connections, pool, descriptors)
     sections = [
         _global(edge, places, descriptors_needed(connections, pool)),
         _defaults(places),
-        frontend(edge, places, connections),
+        frontend(edge, places, connections, operator),
         _tables(pool),
         verdicts.tables(),
         clearance.backend(places),
+        *operators.backend(operator, places),
         _site_defaults(places),
         # A ca-file can only be named at run time when the start has loaded it.
         "backend authorities from edge\n"

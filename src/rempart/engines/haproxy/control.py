@@ -35,6 +35,7 @@ from rempart.engines.haproxy.names import (
     backend_number,
     certificate_id,
 )
+from rempart.engines.haproxy.operator import Operator
 from rempart.engines.haproxy.pool import assign
 from rempart.engines.haproxy.runtime import RuntimeSocket
 from rempart.engines.haproxy.state import EdgeState, parse_route
@@ -153,6 +154,7 @@ class HAProxyEngine:
                 pool,
                 authorities=self._authorities,
                 descriptors=_descriptors(),
+                operator=Operator.of(self._config),
             ),
         )
         for old in Path(places.certificates).iterdir():

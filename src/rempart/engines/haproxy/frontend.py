@@ -8,6 +8,7 @@ wants one) leaves at the first rules. docs/decisions/0009 counts what each rule 
 from __future__ import annotations
 
 from rempart.engines.haproxy import clearance, sight, verdicts
+from rempart.engines.haproxy import operator as operators
 from rempart.engines.haproxy.names import Places
 from rempart.engines.haproxy.replies import page_of
 from rempart.model.configuration import EdgeSection
@@ -38,7 +39,9 @@ COUNTED = (
 )
 
 
-def frontend(edge: EdgeSection, places: Places, connections: int) -> str:
+def frontend(
+    edge: EdgeSection, places: Places, connections: int, operator: operators.Operator | None = None
+) -> str:
     """The frontend of all sites; ``connections`` are taken at the same time."""
     lines = ["frontend edge from edge"]
     for address in edge.listen:
@@ -62,6 +65,7 @@ def frontend(edge: EdgeSection, places: Places, connections: int) -> str:
         *sight.lot(),
         *_taken_back(),
         *_known(places),
+        *operators.rules(operator, places, HOST),
         *_which_site(places),
         *_what_follows(),
         "",
