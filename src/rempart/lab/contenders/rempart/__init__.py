@@ -15,7 +15,12 @@ from rempart.lab.instance import Instance, Ports
 
 
 @contextlib.contextmanager
-def launched(scene: EdgeScene, more: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Instance]:
+def launched(
+    scene: EdgeScene,
+    more: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    operator_host: str | None = None,
+) -> Iterator[Instance]:
     """``rempart up`` at an edge, not waited for. Settings are the documented defaults; only addresses are
     given, and ``more``: sections of its own."""
     ports = Ports(
@@ -35,7 +40,8 @@ def launched(scene: EdgeScene, more: Mapping[str, Mapping[str, Any]] | None = No
         "shield": {"enabled": True, "interfaces": [scene.interface], "mode": "native"},
         **{name: dict(section) for name, section in (more or {}).items()},
     }
-    with Instance(ports, settings, place=scene.place, folder=scene.folder / "rp") as instance:
+    folder = scene.folder / "rp"
+    with Instance(ports, settings, operator_host=operator_host, place=scene.place, folder=folder) as instance:
         instance.launch()
         yield instance
 
