@@ -32,7 +32,8 @@ def minute(moment: datetime) -> str:
 
 def measure_words(measure: Measure) -> str:
     days = "" if measure.days is None else f", for {measure.days} days"
-    return f"{measure.remedy.value} on {measure.target}{days}: {RUNGS[measure.remedy].words}"
+    where = f", for visitors from {', '.join(measure.territory)}" if measure.territory else ""
+    return f"{measure.remedy.value} on {measure.target}{days}{where}: {RUNGS[measure.remedy].words}"
 
 
 def show(view: CaseView) -> None:
@@ -54,6 +55,9 @@ def show(view: CaseView) -> None:
         say(f"  decided by   {', '.join(sorted(case.decision.signers))}")
     if case.restriction is not None:
         say(f"  in force     since {minute(case.restriction.since)}")
+    for node in view.applied:
+        late = "" if node.applied else f" not yet: {', '.join(node.pending)}"
+        say(f"  applied by   {node.node}{late}")
     if case.suspended:
         say("  held up      an appeal was made: nothing takes effect before it is decided")
     if case.outcome is not None:

@@ -128,6 +128,12 @@ def run_drill(
 @click.option("--fresh", is_flag=True, help="Measure anew what was measured before.")
 @click.option("--doubtful", is_flag=True, help="Measure anew what has remarks: the machine was busy, say.")
 @click.option(
+    "--seeds",
+    type=click.IntRange(1, 10_000),
+    help="Instead, Rempart alone: every drill with each of the seeds 1 to N, for a table of percentiles.",
+)
+@click.option("--cold", is_flag=True, help="With --seeds: begin each turn with nothing learnt.")
+@click.option(
     "--folder",
     default=Path("docs"),
     show_default=True,
@@ -141,13 +147,19 @@ def scoreboard(
     duration: float,
     fresh: bool,
     doubtful: bool,
+    seeds: int | None,
+    cold: bool,
     folder: Path,
 ) -> None:
     """Run every drill against every contender and write the page.
 
     What was measured before with the same seed and duration is kept, so a run that was ended goes on where
-    it was. Drills that are named are measured anew, and the others stay as they are.
+    it was. Drills that are named are measured anew, and the others stay as they are. With --seeds they are
+    not: what is missing is measured, of the drills that are named or of all; --fresh begins anew.
     """
+    if seeds is not None:
+        many_seeds(names, against, seeds, duration, folder, fresh=fresh, doubtful=doubtful, cold=cold)
+        return
     from rempart.lab.contenders.catalogue import CONTENDERS
     from rempart.lab.drills import scoreboard as board
     from rempart.lab.drills.catalogue import DRILLS
@@ -179,6 +191,36 @@ def scoreboard(
             board.keep(folder, rows[one.name])
             board.write(folder, list(DRILLS.values()), rows)
     say(str(board.write(folder, list(DRILLS.values()), rows)))
+
+
+def many_seeds(
+    names: tuple[str, ...],
+    against: str | None,
+    count: int,
+    duration: float,
+    folder: Path,
+    *,
+    fresh: bool,
+    doubtful: bool,
+    cold: bool,
+) -> None:
+    """Measure what is missing of the table of many seeds, and write the page."""
+    from rempart.lab.contenders.rempart import REMPART
+    from rempart.lab.drills import scoreboard as board
+    from rempart.lab.drills.catalogue import DRILLS
+    from rempart.lab.drills.repeating import repeat
+
+    if against not in (None, REMPART.name):
+        hint = f"--against {REMPART.name}"
+        raise InvalidInput("many seeds are of Rempart alone", field="against", hint=hint)
+    drills = [board.brief(find_drill(name), duration) for name in names or DRILLS]
+    with progress_bar() as progress:
+        failed = repeat(
+            drills, count, folder, learnt=not cold, fresh=fresh, doubtful=doubtful, progress=progress
+        )
+    for why in failed:
+        note(f"not measured: {why}")
+    say(str(board.write(folder, list(DRILLS.values()), board.read(folder))))
 
 
 def find_drill(name: str) -> Drill:

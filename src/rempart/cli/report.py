@@ -11,6 +11,7 @@ import click
 
 from rempart.cli import report_views
 from rempart.cli.case import by_option, text_argument
+from rempart.cli.case_views import answering_lines
 from rempart.cli.files import read_text
 from rempart.cli.output import document, json_option, note, say, table
 from rempart.cli.session import Session, pass_session, route
@@ -219,7 +220,7 @@ def answering(session: Session, site: str | None, as_json: bool) -> None:
     if as_json:
         document(found.model_dump(mode="json"))
     else:
-        for line in report_views.answering_lines(found):
+        for line in answering_lines(found):
             say(line)
 
 

@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 import psutil
 
 from rempart.controller.bell import Bell
+from rempart.controller.cases.disclosure import Disclosure
 from rempart.controller.cases.docket import Docket
+from rempart.controller.cases.register import Register
 from rempart.controller.intents import Intents
 from rempart.controller.local_ca import LocalCa
 from rempart.controller.reporting.desk import AbuseDesk
@@ -56,6 +58,10 @@ class Controller:
     """Abuse reports as they come in."""
     triage: Triage
     """What is done with them."""
+    register: Register
+    """What everybody may know of cases."""
+    disclosure: Disclosure
+    """Transparency reports."""
 
 
 @contextmanager
@@ -96,6 +102,8 @@ def assembled(configuration: Configuration, clock: Callable[[], datetime] = now)
             docket=docket,
             desk=desk,
             triage=Triage(desk),
+            register=Register(intents.context),
+            disclosure=Disclosure(intents.context, log, configuration.log.provider),
         )
 
 

@@ -54,6 +54,21 @@ class Conflict(RempartError):
     slug = "conflict"
 
 
+class AccountClosed(RempartError):
+    """The decision of a case has closed the account: its tokens read, and change nothing."""
+
+    http_status = 403
+    slug = "account-closed"
+
+    def __init__(self, case: str) -> None:
+        super().__init__(
+            f"the account is closed by the decision in case {case}: its tokens read, and change nothing",
+            field="account",
+            hint="what it holds can be fetched as before; the owner can appeal",
+        )
+        self.case = case
+
+
 class TooMany(RempartError):
     """More of it than is taken now; nothing was changed. ``retry_after_s``: when to come again.
 

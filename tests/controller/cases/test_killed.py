@@ -255,7 +255,7 @@ def test_a_case_survives_the_deaths_of_its_controller(own: Configuration, tmp_pa
     court = court_on(own.state, Clock())
     try:
         assert check(court, id_).phase is Phase.LIFTED
-        kinds = Counter(one.event.kind for one in court.docket.steps(id_))
+        kinds: Counter[str] = Counter(one.event.kind for one in court.docket.steps(id_))
     finally:
         court.log.close()
         court.store.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from datetime import timedelta
 from typing import Any
@@ -304,14 +305,22 @@ class TestFloods:
 
 
 def test_who_sent_it_is_forgotten_long_after_the_end(desk: Desk) -> None:
-    receipt = desk.take(submitter="somebody")
+    file = Evidence(name="x.png", media_type="image/png", content=b"png")
+    receipt = desk.take(submitter="somebody", evidence=[file])
+    evidence = desk.controller.configuration.paths.evidence
+    orphan = evidence / "0123456789abcdef"
+    orphan.mkdir()
+    (orphan / "1").write_bytes(b"of a crash")
+    os.utime(orphan, (0, 0))
     triage, reading = desk.controller.triage, desk.controller.desk.reading
     triage.refuse(receipt.report.id, Denial.NO_ABUSE, "")
     triage.tell()
     assert triage.forget() == 0
+    assert [one.name for one in evidence.iterdir()] == [receipt.report.id]
     desk.clock.forward(timedelta(days=401).total_seconds())
     assert triage.forget() == 1
     assert reading.contact(receipt.report.id).is_empty
     assert reading.submitted(desk.controller.desk.mark_of("somebody"), Wanted()).total == 0
     assert not [one for one in triage.outbox(sent=True) if one.recipient == "reporter"]
+    assert list(evidence.iterdir()) == []
     assert reading.by_reference(reference_digest(receipt.reference)).told.stage is Stage.REFUSED

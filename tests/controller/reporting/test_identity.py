@@ -23,7 +23,8 @@ from tests.controller.reporting.visitors import ADDRESS, visiting
 SECRETS = ("quimby", "jane.quimby", "12 34 56 78", "12345678", "shibboleth")
 """As they are searched for: in lower case."""
 OLDEST_FIRST = Wanted(oldest_first=True)
-SIGNED = f"{WORDS} Yours, Jane Quimby (jane.quimby@example.net, +33 6 12 34 56 78)"
+SIGNED = f"{WORDS} Yours, Jane Quimby (jane.quimby@example.net)"
+CALLABLE = f"{SIGNED}, call me: 06.12 34 56 78"
 
 
 def found_in(text: str) -> list[str]:
@@ -59,7 +60,14 @@ def everything_is_done(desk: Desk) -> tuple[str, list[str]]:
         ticket = visitors.ticket()
         desk.seconds[0] += 30
         assert visitors.send(**form, ticket=ticket, files=["jane quimby.png"]).status_code == 201
-        notice = {**form, "urls": [f"{URL}/2"], "good_faith": True, "category": "privacy"}
+        notice = {
+            **form,
+            "urls": [f"{URL}/2"],
+            "good_faith": True,
+            "category": "privacy",
+            "telephone": "+33 6 12 34 56 78",
+            "explanation": CALLABLE,
+        }
         answer = visitors.call("POST", "/reports", json=notice)
         references.append(answer.json()["reference"])
         assert visitors.send(**{**form, "urls": "https://x.example/"}, ticket="bad").status_code == 400
@@ -74,7 +82,7 @@ def everything_is_done(desk: Desk) -> tuple[str, list[str]]:
             "tele": "+33612345678",
             "company": "Shibboleth",
             "urls": f"{URL}/3",
-            "justification": SIGNED,
+            "justification": CALLABLE,
             "comments": "From Jane Quimby",
             "owner_notification": "send-anon",
             "host_notification": "send-anon",

@@ -82,7 +82,7 @@ def _templates(folder: Traversable, prefix: str = "") -> dict[str, str]:
     for one in folder.iterdir():
         if one.is_dir():
             found |= _templates(one, f"{prefix}{one.name}/")
-        elif one.name.endswith((".html", ".txt")):
+        elif one.name.endswith((".html", ".xml")):
             found[prefix + one.name] = one.read_text(encoding="utf-8")
     return found
 

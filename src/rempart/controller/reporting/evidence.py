@@ -68,6 +68,13 @@ class EvidenceFolder:
                 one.unlink(missing_ok=True)
             place.rmdir()
 
+    def reports(self) -> tuple[tuple[str, float], ...]:
+        """Reports that there are files of, and when they were written (seconds since the epoch)."""
+        try:
+            return tuple((one.name, one.stat().st_mtime) for one in self._folder.iterdir())
+        except FileNotFoundError:
+            return ()
+
     def _write(self, path: Path, report: str, number: int, content: bytes) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "wb") as file:

@@ -35,6 +35,8 @@ from rempart.model.cases_remedies import Target
 from rempart.model.errors import Conflict, NotFound
 from rempart.model.names import shown
 
+ORPHANED_AFTER = timedelta(hours=1)
+"""Files are written before their report is: for so long it may still come."""
 AT_ONCE = 200
 """Reports looked at in one round of the clock's work."""
 
@@ -223,7 +225,9 @@ class Triage:
         return done
 
     def forget(self) -> int:
-        """Drop who sent reports that are long over, the letters to them with it; of how many."""
+        """Drop who sent reports that are long over, with the letters to them and their files; of how many.
+        Files that a crash left without a report go, too."""
+        self._drop_orphans()
         before = self._context.clock() - timedelta(days=self._desk.settings.keep_contact_days)
         finals = [one.value for one in FINAL]
         with self._context.writing(SYSTEM) as write:
@@ -245,11 +249,22 @@ class Triage:
                 )
                 for letter in write.session.scalars(gone):
                     write.session.delete(letter)
+        for id_ in ids:
+            self._desk.evidence.drop(id_)
         if ids:
             _log.info("who sent old reports is forgotten", number=len(ids))
         return len(ids)
 
     # --- parts ---------------------------------------------------------------------------------------
+
+    def _drop_orphans(self) -> None:
+        old = (self._context.clock() - ORPHANED_AFTER).timestamp()
+        found = [name for name, written in self._desk.evidence.reports() if written < old]
+        with self._context.reading() as session:
+            gone = [one for one in found if session.get(AbuseReportRow, one) is None]
+        for one in gone:
+            self._desk.evidence.drop(one)
+            _log.info("files without a report are dropped", folder=one)
 
     def _link(self, session: Session, row: AbuseReportRow, case_id: str) -> None:
         """This report and those that add to it."""

@@ -251,18 +251,27 @@ class CaseRow(Base):
     __tablename__ = "cases"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    phase: Mapped[str] = mapped_column(index=True)
+    phase: Mapped[str]
     category: Mapped[str]
     source: Mapped[str]
-    host: Mapped[str] = mapped_column(index=True)
+    host: Mapped[str]
     """Of its first target."""
-    opened_on: Mapped[datetime] = mapped_column(Instant, index=True)
+    opened_on: Mapped[datetime] = mapped_column(Instant)
     due_on: Mapped[datetime | None] = mapped_column(Instant, index=True)
     """When the clock brings something about next."""
     verify_from: Mapped[datetime | None] = mapped_column(Instant, index=True)
     """Since when it is to be seen from outside that a remedy is in force, or gone; None: it was."""
-    emergency_on: Mapped[datetime | None] = mapped_column(Instant)
+    emergency_on: Mapped[datetime | None] = mapped_column(Instant, index=True)
+    effect_revision: Mapped[int | None] = mapped_column(BigInteger)
+    """Where its remedy was put in force or lifted last: nodes that are there have applied it."""
     state: Mapped[str] = mapped_column(Text)
+
+    # Each list is one range of one of them, whatever it is narrowed to.
+    __table_args__ = (
+        Index("cases_by_time", "opened_on", "id"),
+        Index("cases_by_phase", "phase", "opened_on", "id"),
+        Index("cases_by_host", "host", "opened_on", "id"),
+    )
 
 
 class CaseStepRow(Base):
@@ -281,6 +290,48 @@ class CaseStepRow(Base):
     """None: intended, perhaps in the log, without effect yet."""
 
     __table_args__ = (Index("case_steps_pending", "log_index", "case_id"),)
+
+
+class CaseTargetRow(Base):
+    """What a case is about, by name: how owners find the cases about their zones."""
+
+    __tablename__ = "case_targets"
+
+    case_id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    host: Mapped[str] = mapped_column(ordered_text(), index=True)
+    """Without the first label of a wildcard."""
+    reversed_name: Mapped[str] = mapped_column(ordered_text(), index=True)
+    whole_zone: Mapped[bool]
+
+
+class RegisterRow(Base):
+    """A case that the public knows of, as the register lists it: derived from its public steps."""
+
+    __tablename__ = "register"
+
+    case_id: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str] = mapped_column(ordered_text(), index=True)
+    reversed_name: Mapped[str] = mapped_column(ordered_text(), index=True)
+    path: Mapped[str | None]
+    whole_zone: Mapped[bool]
+    remedy: Mapped[str] = mapped_column(index=True)
+    rule: Mapped[str | None] = mapped_column(index=True)
+    state: Mapped[str] = mapped_column(index=True)
+    decided_on: Mapped[datetime] = mapped_column(Instant, index=True)
+    changed_on: Mapped[datetime] = mapped_column(Instant)
+
+
+class CaseMarkRow(Base):
+    """What of a step transparency reports count: no name, no site. Derived from the steps."""
+
+    __tablename__ = "case_marks"
+
+    case_id: Mapped[str] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(Instant, index=True)
+    mark: Mapped[str] = mapped_column(Text)
 
 
 class CaseConfidenceRow(Base):
@@ -311,6 +362,10 @@ class RestrictionRow(Base):
     whole_zone: Mapped[bool]
     measure: Mapped[dict[str, Any]] = mapped_column(JSON)
     since: Mapped[datetime] = mapped_column(Instant)
+    notice: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What visitors are told of it."""
+    account_id: Mapped[str | None] = mapped_column(index=True)
+    """The account that it closes."""
 
 
 class NoticeRow(Base):
@@ -322,6 +377,8 @@ class NoticeRow(Base):
     host: Mapped[str] = mapped_column(ordered_text(), index=True)
     reversed_name: Mapped[str] = mapped_column(ordered_text(), index=True)
     whole_zone: Mapped[bool]
+    account_id: Mapped[str | None] = mapped_column(index=True)
+    """Of a closed account: all its zones are meant. By value, as in ``RestrictionRow``."""
 
 
 class AbuseReportRow(Base):

@@ -199,8 +199,8 @@ def order_of(
         bots=plan.bots,
         interface=INTERFACE,
         gateway_mac=gateway_mac,
-        begin_at=phases.attack + wave.begins * drill.attack_s,
-        seconds=(wave.ends - wave.begins) * drill.attack_s,
+        begin_at=phases.attack + wave.begins * drill.attack_s - wave.lead_s,
+        seconds=(wave.ends - wave.begins) * drill.attack_s + wave.lead_s,
         seed=seed + number,
         folder=folder,
     )

@@ -188,7 +188,7 @@ def staged(network: Network, origin: Origin, bare: Edge) -> Iterator[Stage]:
                 for number, edge in enumerate(plan.edges)
             ]
             launching = [
-                stack.enter_context(launched(places[0], log, operator_host=DESK_HOST)),
+                stack.enter_context(launched(places[0], more=log, operator_host=DESK_HOST)),
                 stack.enter_context(launched(places[1])),
             ]
             parent = stack.enter_context(parent_zone(network))
