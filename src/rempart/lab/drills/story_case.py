@@ -55,6 +55,9 @@ REASONS = "The post was removed before the decision. What the rule is for had be
 EXPLANATION = "The posts call for violence against people."
 WHY_NOT = {
     "forward": "The owner has had the report.",
+    "interstitial": "A warning keeps nobody from reading it.",
+    "block_url": "It is posted again under other addresses.",
+    "no_cache": "It is served from the origin all the same.",
     "challenge": "Readers who pass it read the same.",
 }
 
