@@ -43,7 +43,12 @@ def own() -> Iterator[Configuration]:
     """A prepared state folder."""
     folder = short_folder()
     configuration = Configuration.model_validate(
-        {"state": folder, "edge": {"addresses": ["192.0.2.1"]}, "api": {"port": free_port()}}
+        {
+            "state": folder,
+            "edge": {"addresses": ["192.0.2.1"]},
+            "api": {"port": free_port()},
+            "console": {"port": free_port()},
+        }
     )
     paths = configuration.paths
     for made in (paths.controller, paths.node, paths.admin_socket.parent):

@@ -5,7 +5,7 @@ Exit status: 0 every bar met; 1 a bar not met; 2 no such drill or contender; 3 t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rempart.lab.contenders.contract import Contender
     from rempart.lab.drills.contract import Drill
     from rempart.lab.drills.running import Outcome
+    from rempart.lab.drills.story_account import Event
 
 Page = Callable[["Drill", "Outcome"], str]
 
@@ -95,7 +96,7 @@ def run_drill(
         with progress_bar() as progress:
             told = tell(seed=seed, attack_s=duration, progress=progress)
         outcome = told.outcome
-        page: Page = partial(page_of, begins=told.begins)
+        page: Page = partial(page_of, begins=told.begins, events=told.events)
     else:
         chosen, contenders, page = find_drill(name), find_contenders(against), reports.page_of
         with progress_bar() as progress:
@@ -107,6 +108,8 @@ def run_drill(
             note(f"{left} was left out: {why}")
         say(outcome.result.json_text())
     else:
+        if name == STORY.name:
+            show_events(told.events)
         show(chosen, outcome)
     click.get_current_context().exit(0 if outcome.result.ok else 1)
 
@@ -241,6 +244,16 @@ def find_contenders(against: str | None) -> list[Contender]:
             hint = f"any of {', '.join(CONTENDERS)}"
             raise InvalidInput(f"there is no contender {name!r}", field="against", hint=hint)
     return [CONTENDERS[name] for name in names]
+
+
+def show_events(events: Sequence[Event]) -> None:
+    """What happened in the story, for a person."""
+    rows = [
+        (f"{one.at_s:.1f}", one.who, one.what, one.seen, "" if one.entry is None else str(one.entry))
+        for one in events
+    ]
+    table(("S", "WHO", "DOES WHAT", "SEEN FROM OUTSIDE", "LOG ENTRY"), rows, empty="nothing happened")
+    say()
 
 
 def show(chosen: Drill, outcome: Outcome) -> None:

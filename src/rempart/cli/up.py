@@ -127,11 +127,13 @@ def summary(
 ) -> Iterator[str]:
     """What listens where and what is off, for people. ``guarded``: the packet shield's interfaces."""
     edge, dns, admin, api = configuration.edge, configuration.dns, configuration.admin, configuration.api
+    console = configuration.console
     rows = (
         ("HTTP", _places(edge.listen, edge.http_port)),
         ("HTTPS", _places(edge.listen, edge.https_port)),
         ("DNS", _places(dns.listen, dns.port)),
         ("API", f"http://{_place(api.listen, api.port)}/client/v4"),
+        *(() if console.port is None else (("pages", f"http://{_place(console.listen, console.port)}/"),)),
         ("metrics", f"http://{_place(admin.listen, admin.port)}/metrics"),
         ("state", str(configuration.paths.root)),
         ("answers", f"proxied names answer with {', '.join(edge.addresses)}"),

@@ -1,4 +1,4 @@
-"""The controller's process: store, admin API, feed, Cloudflare's API, background tasks.
+"""The controller's process: store, admin API, feed, Cloudflare's API, console, background tasks.
 
 `prepare` runs first and makes whatever must exist. `run` then serves until SIGTERM or SIGINT. A second
 controller on the same state folder waits for the first to end, then gives up.
@@ -20,7 +20,9 @@ from rempart.controller import tasks
 from rempart.controller.admin_api.application import admin_application
 from rempart.controller.assembly import Controller, assembled, now
 from rempart.controller.cloudflare_v4.application import api_application
+from rempart.controller.console.application import console_application
 from rempart.controller.feed_api import close, feed_application
+from rempart.controller.intents import SYSTEM
 from rempart.controller.local import application
 from rempart.controller.local_ca import LocalCa
 from rempart.controller.lock import hold
@@ -98,9 +100,17 @@ def feed_key(paths: StatePaths) -> Ed25519PrivateKey:
 
 async def _serve(controller: Controller, key: Ed25519PrivateKey) -> None:
     paths = controller.configuration.paths
-    feed = feed_application(controller.intents.published, controller.reports, key, controller.commits)
+    intents = controller.intents
+    feed = feed_application(
+        intents.published,
+        controller.reports,
+        key,
+        controller.commits,
+        keep_keys=lambda held: intents.zone_keys.keep(SYSTEM, held),
+    )
     api = controller.configuration.api
     log = controller.configuration.log
+    console = controller.configuration.console
     servers = [
         server(admin_application(controller)),
         server(feed),
@@ -123,6 +133,9 @@ async def _serve(controller: Controller, key: Ed25519PrivateKey) -> None:
             files = log_application(paths.public_log, lambda: controller.log.size)
             servers.append(server(files, at_once=API_AT_ONCE))
             sockets.append([stack.enter_context(listening_at(log.listen, log.port, "log.port"))])
+        if console.port is not None:
+            servers.append(server(console_application(controller), at_once=API_AT_ONCE))
+            sockets.append([stack.enter_context(listening_at(console.listen, console.port, "console.port"))])
         serving = [
             asyncio.create_task(one.serve(sockets=listeners))
             for one, listeners in zip(servers, sockets, strict=True)

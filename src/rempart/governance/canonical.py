@@ -10,9 +10,11 @@ import hashlib
 
 from rempart.governance.log.canonical import canonical
 from rempart.model.cases import Motion, Statement
+from rempart.model.sign_in import SignIn
 
 STATEMENT = b"rempart case statement v1\n"
 MOTION = b"rempart case motion v1\n"
+SIGN_IN = b"rempart console sign-in v1\n"
 
 
 def statement_bytes(statement: Statement) -> bytes:
@@ -23,3 +25,8 @@ def statement_bytes(statement: Statement) -> bytes:
 def motion_digest(motion: Motion) -> str:
     """SHA-256 of the motion, in hexadecimal: what statements name it by."""
     return hashlib.sha256(MOTION + canonical(motion.model_dump(mode="json"))).hexdigest()
+
+
+def sign_in_bytes(sign_in: SignIn) -> bytes:
+    """What an arbiter signs to prove their key at the console. No statement: it decides nothing."""
+    return SIGN_IN + canonical(sign_in.model_dump(mode="json"))

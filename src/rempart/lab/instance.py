@@ -40,6 +40,7 @@ class Ports(Value):
     dns: int
     admin: int
     api: int
+    console: int = 9184
 
     @classmethod
     def free(cls, address: str = "127.0.0.1") -> Ports:
@@ -50,6 +51,7 @@ class Ports(Value):
             dns=free_port(),
             admin=free_port(),
             api=free_port(),
+            console=free_port(),
         )
 
 
@@ -85,6 +87,7 @@ class Instance:
             "dns": {"listen": [self.ports.address], "port": self.ports.dns},
             "admin": {"port": self.ports.admin},
             "api": {"port": self.ports.api},
+            "console": {"port": self.ports.console},
             # Never to the interfaces of the machine that a test or a measurement happens to run on: whoever
             # wants it, in a namespace, says so.
             "shield": {"enabled": False},

@@ -11,7 +11,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from rempart.model.base import Value
+from rempart.model.console_settings import ConsoleSection
 from rempart.model.log_settings import LogSection
+from rempart.model.names import parse_hostname
+from rempart.model.report_settings import ReportsSection
 from rempart.model.shield_settings import ShieldSection
 
 UNIX_SOCKET_PATH_MAX = 107
@@ -28,6 +31,7 @@ def _address(text: str) -> str:
 
 Address = Annotated[str, AfterValidator(_address)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Host = Annotated[str, AfterValidator(lambda text: parse_hostname(text, field="operator_host"))]
 
 
 class EdgeSection(Value):
@@ -135,6 +139,21 @@ class DefenceSection(Value):
     nothing is kept."""
 
 
+class TerritorySection(Value):
+    """Where visitors are, for remedies that are for some countries only."""
+
+    networks: Path | None = None
+    """CSV of networks and the countries that they are in (``model.territory``); None: not known, and nothing
+    can be limited to a territory."""
+
+
+class CasesSection(Value):
+    """Cases, as visitors see them."""
+
+    register_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9._~:/\[\]-]{1,400}$")] | None = None
+    """Where the public register is: the case's id is added after a slash. Pages and headers link there."""
+
+
 class UsersSection(Value):
     """System users of the parts when started as root."""
 
@@ -151,6 +170,8 @@ class Configuration(Value):
 
     state: Path
     node_name: str = "node-1"
+    operator_host: Host | None = None
+    """The operator's own host name: the edge serves the console's pages there and challenges nobody."""
     edge: EdgeSection = EdgeSection()
     dns: DnsSection = DnsSection()
     admin: AdminSection = AdminSection()
@@ -162,11 +183,23 @@ class Configuration(Value):
     safety: SafetySection = SafetySection()
     audit: AuditSection = AuditSection()
     log: LogSection = LogSection()
+    reports: ReportsSection = ReportsSection()
+    console: ConsoleSection = ConsoleSection()
+    cases: CasesSection = CasesSection()
+    territory: TerritorySection = TerritorySection()
     users: UsersSection = UsersSection()
 
     @property
     def paths(self) -> StatePaths:
         return StatePaths(root=self.state)
+
+    @property
+    def receipt_url(self) -> str | None:
+        """What a receipt is put behind to be looked at; None: there is no page for it."""
+        if self.operator_host is None:
+            return None
+        port = "" if self.edge.https_port == 443 else f":{self.edge.https_port}"
+        return f"https://{self.operator_host}{port}/receipt/"
 
     @property
     def shield_pins(self) -> Path:
@@ -193,6 +226,7 @@ class StatePaths(Value):
     ``haproxy/``            boot configuration, maps, keys      node:haproxy (750)
     ``knot/``               boot configuration                  node:knot (750)
     ``knot/db/``            journal, DNSSEC keys, timers        knot (700)
+    ``receipts/``           what visitors say about receipts    gate (700)
     ``shield/``             lists, rules of the packet shield   root:shield (2750)
     ``defence/``            orders to the defence loop          root (755)
     ``defence/packet/``     journal of packets                  shield:node (2750)
@@ -267,6 +301,11 @@ class StatePaths(Value):
         return self.knot / "db"
 
     @property
+    def evidence(self) -> Path:
+        """Files that came with abuse reports, sealed."""
+        return self.controller / "evidence"
+
+    @property
     def run(self) -> Path:
         return self.root / "run"
 
@@ -308,6 +347,21 @@ class StatePaths(Value):
     def gate_socket(self) -> Path:
         """Where HAProxy brings what visitors send to the gate."""
         return self.run / "gate" / "gate.sock"
+
+    @property
+    def notices(self) -> Path:
+        """What stands against requests, as visitors may know it, from the defence loop to the gate."""
+        return self.gate / "notices.json"
+
+    @property
+    def receipts(self) -> Path:
+        """What visitors have said about receipts."""
+        return self.root / "receipts"
+
+    @property
+    def receipts_socket(self) -> Path:
+        """Where HAProxy brings those who look at a receipt."""
+        return self.run / "gate" / "receipts.sock"
 
     @property
     def shield(self) -> Path:

@@ -45,9 +45,9 @@ def listen_points(configuration: Configuration) -> Iterator[ListenPoint]:
         yield ListenPoint(KNOT, address, dns.port, False, "dns.port")
     yield ListenPoint(NODE, admin.listen, admin.port, False, "admin.port")
     yield ListenPoint(CONTROLLER, api.listen, api.port, False, "api.port")
-    log = configuration.log
-    if log.port is not None:
-        yield ListenPoint(CONTROLLER, log.listen, log.port, False, "log.port")
+    for section, name in ((configuration.log, "log"), (configuration.console, "console")):
+        if section.port is not None:
+            yield ListenPoint(CONTROLLER, section.listen, section.port, False, f"{name}.port")
 
 
 def check_ports(configuration: Configuration, running: Collection[str]) -> None:

@@ -20,6 +20,7 @@ from rempart.snapshot.items import (
     EdgeOrigin,
     Item,
     ItemChange,
+    KeysItem,
     RRsetItem,
     SecondaryItem,
     SiteItem,
@@ -258,6 +259,8 @@ def _subject(item: Item) -> str:
             return item.host
         case CertificateItem():
             return item.id[:16]
+        case KeysItem():
+            return item.held.zone
         case SecondaryItem():
             return f"{item.address} port {item.port}"
 
@@ -275,6 +278,8 @@ def _content(item: Item | None) -> str:
             return f"{_some([_server(one) for one in item.origins]) or 'no origin'}{redirect} {_limits(item)}"
         case CertificateItem():
             return _some(item.hosts)
+        case KeysItem():
+            return _some([str(key.tag) for key in item.held.keys])
         case SecondaryItem():
             return item.tsig_name
 

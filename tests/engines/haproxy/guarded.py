@@ -81,6 +81,7 @@ def besieged(one: Origin, *, apart: float = 0.0) -> Iterator[Guarded]:
     with new_edge(shop(one)) as edge:
         paths = edge.config.paths
         (paths.run / "gate").mkdir()
+        paths.receipts.mkdir()
         edge.engine.write_boot_files(edge.view)
         resolved = paths.root / "resolved.json"
         resolved.write_text(Resolved(configuration=edge.config).model_dump_json())

@@ -109,7 +109,7 @@ def tell(*, serve: bool, picture: Path | None) -> int:
 def ports() -> Ports:
     """53, 80 and 443 on an address of our own when we may and they are free; free high ports otherwise."""
     if os.geteuid() == 0 and all(can_bind(LOOPBACK, port) for port in (53, 80, 443)):
-        return Ports(address=LOOPBACK, http=80, https=443, dns=53, admin=free_port(), api=free_port())
+        return Ports.free(LOOPBACK).model_copy(update={"http": 80, "https": 443, "dns": 53})
     return Ports.free(LOOPBACK)
 
 

@@ -45,13 +45,14 @@ from rempart.model.attacks import (
 )
 from rempart.model.configuration import DefenceSection, StatePaths
 from rempart.model.errors import RempartError
-from rempart.node.defending.entries import Account, AttackEntry, Entry, identity
+from rempart.node.defending.entries import Account, AttackEntry, Entry, for_history, identity
 from rempart.node.defending.journal import Journal
 from rempart.node.defending.memory import Memory
 from rempart.node.defending.orders import Orders, OrdersFile, Revocation
 
 WRITE_SECONDS = 1.0
 """Hits and expiry of what stands are written this often; what begins or ends at once."""
+_ENDED_MOST = 1_000
 KEEP_SECONDS = 60.0
 """What was learnt is written this often: a process that is killed has learnt so much in vain."""
 RESTARTED = "its process ended"
@@ -111,6 +112,7 @@ class Deciding:
         self._entries: dict[int, Entry] = {}
         self._attacks: dict[int, AttackEntry] = {}
         self._over = _Over()
+        self._ended: list[Entry] = []
         self._changed, self._write_due, self._said = True, float("-inf"), ""
         self._failed = False
         """The last write was in vain."""
@@ -122,6 +124,21 @@ class Deciding:
     @property
     def standing(self) -> int:
         return len(self._entries)
+
+    @property
+    def orders(self) -> Orders:
+        """What people have ordered, as it is followed."""
+        return self._followed
+
+    def entries(self, now: float, wall: datetime) -> tuple[Entry, ...]:
+        """What stands, with what it has met up to now."""
+        self._refresh(now, wall)
+        return tuple(self._entries.values())
+
+    def take_ended(self) -> tuple[Entry, ...]:
+        """What has ended since the last call, as history keeps it."""
+        ended, self._ended = tuple(map(for_history, self._ended)), []
+        return ended
 
     # --- a tick
 
@@ -260,6 +277,7 @@ class Deciding:
         self._entries.pop(mitigation.id, None)
         entry = self._entry(mitigation, now, wall).model_copy(update={"ended": wall, "why": why})
         self._over.entries.append(entry)
+        self._ended = [*self._ended[-_ENDED_MOST:], entry]
         self._changed = True
         self._log.info("mitigation ended", id=entry.id, state=str(entry.state), why=why, hits=entry.hits)
 
@@ -373,7 +391,8 @@ class Deciding:
     ) -> None:
         for one in entries:
             update = {"state": State.WITHDRAWN, "ended": wall, "why": why}
-            self._over.entries.append(one.model_copy(update=update))
+            self._over.entries.append(closed := one.model_copy(update=update))
+            self._ended = [*self._ended[-_ENDED_MOST:], closed]
         self._over.attacks += [one.model_copy(update={"end": wall}) for one in attacks]
 
     def _fault(self, words: str) -> None:

@@ -112,8 +112,8 @@ def services(configuration: Configuration) -> Mapping[int, int]:
     edge, dns = configuration.edge, configuration.dns
     found = {edge.http_port: SERVED, edge.https_port: SERVED, dns.port: SERVED}
     found[UDP_SERVICES + dns.port] = SERVED | SERVED_DNS
-    for section in (configuration.admin, configuration.api):
-        if not ipaddress.ip_address(section.listen).is_loopback:
+    for section in (configuration.admin, configuration.api, configuration.log, configuration.console):
+        if section.port is not None and not ipaddress.ip_address(section.listen).is_loopback:
             found[section.port] = SERVED
     for text in (*configuration.shield.also_serves, *DHCP_CLIENTS):
         found.setdefault(service_index(text), SERVED)

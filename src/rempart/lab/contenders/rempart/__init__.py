@@ -7,7 +7,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,13 @@ from rempart.node.state_folders import prepare
 
 
 @contextlib.contextmanager
-def launched(scene: EdgeScene, learnt: Path | None = None) -> Iterator[Instance]:
+def launched(
+    scene: EdgeScene,
+    learnt: Path | None = None,
+    more: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Iterator[Instance]:
     """``rempart up`` at an edge, not waited for. Settings are the documented defaults; only addresses are
-    given. ``learnt``: a folder of ``kept_files`` to begin with."""
+    given, and ``more``: sections of its own. ``learnt``: a folder of ``kept_files`` to begin with."""
     ports = Ports(
         address=scene.v4,
         http=scene.http_port,
@@ -41,6 +45,7 @@ def launched(scene: EdgeScene, learnt: Path | None = None) -> Iterator[Instance]
         # Its interface would be found by the addresses too; to be without the shield is a fault here. Native,
         # as on a network card: the lab has a program at the other end of this veth, which "auto" cannot know.
         "shield": {"enabled": True, "interfaces": [scene.interface], "mode": "native"},
+        **{name: dict(section) for name, section in (more or {}).items()},
     }
     with Instance(ports, settings, place=scene.place, folder=scene.folder / "rp") as instance:
         if learnt is not None:
