@@ -27,6 +27,10 @@ MOVED = (
     "--explanation",
     "It does.",
     "--why-not",
+    "interstitial=It is everywhere.",
+    "--why-not",
+    "block_url=It is everywhere.",
+    "--why-not",
     "forward=It did not help.",
 )
 
@@ -52,6 +56,8 @@ def opened(court: CommandLine) -> str:
     id_ = str(court("case", "open", HOST, *given, "--json").json()["case"]["id"])
     court("case", "triage", id_, "--accept", "--reason", "It may be so.")
     court("case", "notify", id_)
+    passed_on = court("case", "forward", id_, "--to", "host", "--name", "Hoster Ltd", "--json").json()
+    assert passed_on["case"]["phase"] == "notified"
     court("case", "answer", id_, court.write("answer", "It was satire."))
     return id_
 
@@ -151,7 +157,7 @@ def test_an_order_and_its_hour(court: CommandLine) -> None:
     court("case", "scrutinise", id_, "--complete", "--findings", "It is all there.")
     court("case", "propose", id_, *key(court, "ada"), "--kind", "order", "--facts", f"{court.folder}/facts",
           "--remedy", "challenge", "--law", "Regulation 2021/784", "--explanation", "Ordered.",
-          "--why-not", "forward=Ordered.")  # fmt: skip
+          *(f"--why-not={one}=Ordered." for one in ("forward", "interstitial", "block_url")))  # fmt: skip
     assert "in effect" in court("case", "sign", id_, *key(court, "ben"), "--impartial").out
     assert "no statement is due" in court("case", "reasons", id_, "--dsa", status=2).err
     assert court("site", "show", HOST, "--json").json()["site"]["security_level"] is None, (

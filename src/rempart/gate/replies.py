@@ -21,8 +21,10 @@ from rempart.engines.haproxy.challenge_pages import (
 )
 from rempart.gate import challenge, clearance
 from rempart.gate.challenge import Refused, Why
+from rempart.gate.languages import preferred
 from rempart.gate.replay import ReplayMemory
 from rempart.model.gate import CLEARANCE_LIFETIME_S, COOKIE, GATE_PATH, GateKeys
+from rempart.model.receipts import HOST_MOST, WHY_CHALLENGE, Refusal, issue, shortened
 
 _STATUS = {Why.TOO_EARLY: 425, Why.EXPIRED: 410, Why.REPLAYED: 409}
 _PATH_MAX = 4_096
@@ -54,8 +56,9 @@ class Request:
         return self.headers.get("x-forwarded-proto") == "https"
 
     @property
-    def receipt(self) -> str:
-        return self.headers.get("x-request-id", "")[:64]
+    def client(self) -> str:
+        """The visitor's address, as the edge says."""
+        return self.headers.get("x-forwarded-for", "")
 
     def field(self, name: str) -> str:
         """A field of the query or of the form; empty when there is none."""
@@ -108,7 +111,8 @@ def _passing_plainly(
         if outcome.why is Why.TOO_EARLY:
             words = _words(request)
             again = f"{GATE_PATH}pass?c={quote(text)}&to={quote(where, safe='')}"
-            return _page(request, 503, words.too_early, retry_s=outcome.wait_s, onward=again)
+            receipt = _receipt(request, keys, 503, now)
+            return _page(request, 503, words.too_early, receipt, retry_s=outcome.wait_s, onward=again)
         # Used already, too old, or not ours: the wanted page opens, or states a new challenge.
         return _reply(303, ("Location", _location(request, where)))
     enter = f"{GATE_PATH}enter?to={quote(where, safe='')}"
@@ -119,7 +123,7 @@ def _entering(request: Request, keys: GateKeys, now: float) -> Reply:
     where = _return_path(request.field("to"))
     if _is_cleared(request, keys, now):
         return _reply(303, ("Location", _location(request, where)))
-    return _page(request, 403, _words(request).cookies)
+    return _page(request, 403, _words(request).cookies, _receipt(request, keys, 403, now))
 
 
 def _is_cleared(request: Request, keys: GateKeys, now: float) -> bool:
@@ -152,21 +156,27 @@ def _location(request: Request, path: str) -> str:
 
 
 def _words(request: Request) -> Language:
-    """The words of the language that Accept-Language puts first (RFC 9110 section 12.5.4)."""
-    wanted: list[tuple[float, int, str]] = []
-    for place, part in enumerate(request.headers.get("accept-language", "").split(",")[:20]):
-        tag, _, parameter = part.strip().partition(";")
-        code = tag.strip().partition("-")[0].lower()
-        try:
-            quality = float(parameter.partition("=")[2]) if parameter else 1.0
-        except ValueError:
-            continue
-        if code in LANGUAGES and quality > 0:
-            wanted.append((-quality, place, code))
-    return language(min(wanted)[2] if wanted else LANGUAGES[0])
+    return language(preferred(request.headers.get("accept-language", ""), LANGUAGES))
 
 
-def _page(request: Request, status: int, text: str, *, retry_s: int = 0, onward: str = "") -> Reply:
+def _receipt(request: Request, keys: GateKeys, status: int, now: float) -> str:
+    """As the edge makes them; the request's id where the edge has said too little."""
+    host = request.host[:HOST_MOST]
+    if not (keys.receipts and request.client and all("!" <= one <= "~" for one in host)):
+        return request.headers.get("x-request-id", "")[:64]
+    refusal = Refusal(
+        host=quote(host, safe=""),
+        status=status,
+        why=WHY_CHALLENGE,
+        at=int(now),
+        network=shortened(request.client),
+    )
+    return issue(refusal, keys.receipt_key_base64, keys.receipt_key)
+
+
+def _page(
+    request: Request, status: int, text: str, receipt: str, *, retry_s: int = 0, onward: str = ""
+) -> Reply:
     words = _words(request)
     headers = [
         ("Content-Type", "text/html; charset=utf-8"),
@@ -176,7 +186,7 @@ def _page(request: Request, status: int, text: str, *, retry_s: int = 0, onward:
     ]
     if retry_s:
         headers.append(("Retry-After", str(retry_s)))
-    html = plain_page(words, text, request.receipt, onward=onward)
+    html = plain_page(words, text, receipt, onward=onward)
     # no-cache: Lynx, which does not know no-store, would not ask again.
     return Reply(status, (*headers, ("Cache-Control", "no-store, no-cache")), html)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -10,6 +11,7 @@ from rempart.model.base import Value
 from rempart.model.cases import (
     Carried,
     Category,
+    Informing,
     LiftReason,
     Motion,
     Note,
@@ -36,6 +38,8 @@ class Opened(Value):
     """As the report gave them."""
     confidential: tuple[Seal, ...] = Field(default=(), max_length=100)
     """Of the reporter's words and address, and of evidence."""
+    trusted_flagger: bool = False
+    """The notice is one of a trusted flagger: DSA Art. 22."""
     order: Order | None = None
     policy: Slug
     charter: int = Field(ge=0)
@@ -63,12 +67,41 @@ class Answered(Value):
     """Of the answer."""
 
 
+class Recipient(StrEnum):
+    """To whom a report is passed on."""
+
+    OWNER = "owner"
+    HOST = "host"
+    """Of the origin, or of its network."""
+    AUTHORITY = "authority"
+    OTHER = "other"
+
+
+class Forwarded(Value):
+    """The report was passed on: what the remedy ``forward`` comes to, and often all that is to be done."""
+
+    kind: Literal["forwarded"] = "forwarded"
+    to: Recipient
+    name: Person
+    """Which host, which authority: an organisation, never a person who reported."""
+    note: Note = ""
+    by: Person
+
+
 class Scrutinised(Value):
     """An order was examined: DSA Art. 9(2), Regulation (EU) 2021/784 Art. 3(4)."""
 
     kind: Literal["scrutinised"] = "scrutinised"
     complete: bool
     findings: Text
+    by: Person
+
+
+class Informed(Value):
+    """The authority that issued an order was told that it came, or what became of it."""
+
+    kind: Literal["informed"] = "informed"
+    of: Informing
     by: Person
 
 
@@ -138,7 +171,9 @@ Event = Annotated[
     | Triaged
     | Notified
     | Answered
+    | Forwarded
     | Scrutinised
+    | Informed
     | Moved
     | Stated
     | Left

@@ -14,6 +14,7 @@ from rempart.model.base import Value
 from rempart.model.console_settings import ConsoleSection
 from rempart.model.log_settings import LogSection
 from rempart.model.names import parse_hostname
+from rempart.model.report_settings import ReportsSection
 from rempart.model.shield_settings import ShieldSection
 
 UNIX_SOCKET_PATH_MAX = 107
@@ -133,6 +134,25 @@ class DefenceSection(Value):
     history_entries: int = Field(default=1_000, ge=10, le=100_000)
     """Mitigations and attacks that are over and still listed, of packets and of requests each."""
     history_days: int = Field(default=90, ge=1, le=3_650)
+    learnt_days: float = Field(default=7, ge=0, le=365)
+    """What is usual and what is good outlives a process for so long, with addresses cut to /24 and /48; 0:
+    nothing is kept."""
+
+
+class TerritorySection(Value):
+    """Where visitors are, for remedies that are for some countries only."""
+
+    networks: Path | None = None
+    """CSV of networks and the countries that they are in (``model.territory``); None: not known, and nothing
+    can be limited to a territory."""
+
+
+class CasesSection(Value):
+    """Cases, as visitors see them."""
+
+    register_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9._~:/\[\]-]{1,400}$")] | None = None
+    """Where the public register is: the case's id is added after a slash. Pages and headers link there.
+    None: on ``operator_host``, when there is one."""
 
 
 class UsersSection(Value):
@@ -164,12 +184,34 @@ class Configuration(Value):
     safety: SafetySection = SafetySection()
     audit: AuditSection = AuditSection()
     log: LogSection = LogSection()
+    reports: ReportsSection = ReportsSection()
     console: ConsoleSection = ConsoleSection()
+    cases: CasesSection = CasesSection()
+    territory: TerritorySection = TerritorySection()
     users: UsersSection = UsersSection()
 
     @property
     def paths(self) -> StatePaths:
         return StatePaths(root=self.state)
+
+    @property
+    def register_url(self) -> str | None:
+        """What a case's id is put behind, and a slash, to read of it in the register; None: nowhere."""
+        if self.cases.register_url is not None or self.operator_host is None:
+            return self.cases.register_url
+        return f"{self._own_pages}/decisions"
+
+    @property
+    def receipt_url(self) -> str | None:
+        """What a receipt is put behind to be looked at; None: there is no page for it."""
+        if self.operator_host is None:
+            return None
+        return f"{self._own_pages}/receipt/"
+
+    @property
+    def _own_pages(self) -> str:
+        port = "" if self.edge.https_port == 443 else f":{self.edge.https_port}"
+        return f"https://{self.operator_host}{port}"
 
     @property
     def shield_pins(self) -> Path:
@@ -196,6 +238,7 @@ class StatePaths(Value):
     ``haproxy/``            boot configuration, maps, keys      node:haproxy (750)
     ``knot/``               boot configuration                  node:knot (750)
     ``knot/db/``            journal, DNSSEC keys, timers        knot (700)
+    ``receipts/``           what visitors say about receipts    gate (700)
     ``shield/``             lists, rules of the packet shield   root:shield (2750)
     ``defence/``            orders to the defence loop          root (755)
     ``defence/packet/``     journal of packets                  shield:node (2750)
@@ -270,6 +313,11 @@ class StatePaths(Value):
         return self.knot / "db"
 
     @property
+    def evidence(self) -> Path:
+        """Files that came with abuse reports, sealed."""
+        return self.controller / "evidence"
+
+    @property
     def run(self) -> Path:
         return self.root / "run"
 
@@ -311,6 +359,21 @@ class StatePaths(Value):
     def gate_socket(self) -> Path:
         """Where HAProxy brings what visitors send to the gate."""
         return self.run / "gate" / "gate.sock"
+
+    @property
+    def notices(self) -> Path:
+        """What stands against requests, as visitors may know it, from the defence loop to the gate."""
+        return self.gate / "notices.json"
+
+    @property
+    def receipts(self) -> Path:
+        """What visitors have said about receipts."""
+        return self.root / "receipts"
+
+    @property
+    def receipts_socket(self) -> Path:
+        """Where HAProxy brings those who look at a receipt."""
+        return self.run / "gate" / "receipts.sock"
 
     @property
     def shield(self) -> Path:

@@ -19,6 +19,12 @@ COOKIE = "rempart_clearance"
 GATE_PATH = "/.rempart/gate/"
 """Everything below belongs to the gate, on every site."""
 
+READ_PATH = "/.rempart/read"
+"""Where the form of a warning page (a case's remedy on a URL) is sent to; answered by the edge alone."""
+READ_COOKIE = "rempart_read_"
+"""What the cookie of who has read a warning is called; the warning's id follows."""
+READ_LIFETIME_S = 12 * 3600
+
 PROOF_BITS = 16
 """65,536 hashes on average: a median of about half a second at 100,000 hashes a second (a slow phone)."""
 PROOF_MAX_S = 3
@@ -83,6 +89,18 @@ class GateKeys(Value):
     """The keys that are honoured, newest first. The newest signs."""
 
     keys: tuple[GateKey, ...] = Field(min_length=1, max_length=KEYS_KEPT)
+    receipts: str = Field(default="", pattern=r"^([0-9a-f]{64})?$", repr=False)
+    """The secret of receipts, which stays: a receipt is asked about days later. Empty: a file of an earlier
+    version, which the node completes."""
+
+    @property
+    def receipt_key(self) -> bytes:
+        """HMAC-SHA256 key of receipts."""
+        return hmac.digest(bytes.fromhex(self.receipts), b"rempart receipt 1", hashlib.sha256)
+
+    @property
+    def receipt_key_base64(self) -> str:
+        return base64.b64encode(self.receipt_key).decode()
 
     @property
     def current(self) -> GateKey:
@@ -96,4 +114,4 @@ class GateKeys(Value):
         return not 0 <= now - self.current.created < KEY_LIFETIME_S
 
     def rotated(self, fresh: GateKey) -> GateKeys:
-        return GateKeys(keys=(fresh, *self.keys)[:KEYS_KEPT])
+        return GateKeys(keys=(fresh, *self.keys)[:KEYS_KEPT], receipts=self.receipts)

@@ -89,6 +89,8 @@ def folders(paths: StatePaths, owners: Owners) -> tuple[Folder, ...]:
         Folder(paths.public_log, *owners.controller, 0o755),
         Folder(paths.node, *owners.node, 0o700),
         Folder(paths.gate, node_user, owners.gate[1], 0o2750),
+        # What visitors say; the operator's command line reads it as root.
+        Folder(paths.receipts, *owners.gate, 0o700),
         Folder(paths.haproxy, node_user, owners.haproxy[1], shared),
         Folder(paths.knot, node_user, owners.knot[1], 0o2750),
         Folder(paths.knot_db, *owners.knot, 0o700),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rempart.engines.haproxy import boot, observe
+from rempart.engines.haproxy import boot, observe, receipts
 from rempart.engines.haproxy.changes import Phase, diff
 from rempart.engines.haproxy.compile import certificate_flaw, compile_server, compile_site, valid_host
 from rempart.engines.haproxy.names import Places, backend_name, server_name
@@ -340,14 +340,20 @@ def test_reading_certificates() -> None:
 # --- files ----------------------------------------------------------------------------------------
 
 
-def test_pages_are_small_and_ask_for_nothing_from_elsewhere() -> None:
+@pytest.mark.parametrize("url", [None, "https://edge.test/receipt/"])
+def test_pages_are_small_and_ask_for_nothing_from_elsewhere(url: str | None) -> None:
     for page in PAGES:
-        text = render(page)
+        text = render(page, PLACES, url)
         assert len(text) < 4096
-        assert text.count("%[unique-id]") == 1
-        assert text.replace("%%", "").count("%") == 1, "every other percent sign is doubled"
+        receipt = receipts.first(page.status, PLACES)
+        assert text.count(receipt) == 1
+        assert text.count("%[unique-id]") == (page.status >= 500)
+        rest = text.replace("%[unique-id]", "")
+        rest = rest.replace(receipt, "").replace(receipts.again(), "").replace("%%", "")
+        assert "%" not in rest, "every other percent sign is doubled"
+        assert text.count(f'<a href="{url}{receipts.again()}">') == (url is not None)
         for foreign in ("http:", "https:", "src=", "@import", "url(", "<script"):
-            assert foreign not in text
+            assert foreign not in rest.replace(url or "-", "")
         assert '<html lang="en">' in text
         assert "prefers-color-scheme:dark" in text
 

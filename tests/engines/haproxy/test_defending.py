@@ -131,7 +131,7 @@ def test_a_drop_is_for_what_it_means_only(shop: Edge, ear: Ear, defence: EdgeDef
     before = len(one.requests)
     refused = shop.get(HOST, headers=TOOL)
     assert refused.status == 403
-    assert refused.headers["x-request-id"].encode() in refused.body
+    assert f"<code>{HOST}.403-defence-17.".encode() in refused.body
     told = ear.hear()
     assert told["mitigation"][0] == 17
     assert told["refused"][0]

@@ -14,7 +14,7 @@ from rempart.model.configuration import Configuration, StatePaths
 from rempart.node import state_folders
 from rempart.node.defending.entries import Account, Entry, for_history
 from rempart.node.defending.journal import Journal
-from rempart.node.requests.receipts import receipt
+from rempart.node.requests.receipts import logged as found_in_log
 from rempart.node.requests.words import words
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -60,7 +60,7 @@ def test_the_rule_that_stands_is_named(configuration: Configuration) -> None:
     )
     logged(paths, id="123-70")
     logged(paths)
-    found = receipt(paths, "123-7")
+    found = found_in_log(paths, "123-7")
     assert found is not None
     assert (found.host, found.status, found.at) == ("shop.test", 403, NOW)
     assert (found.layer, found.rule, found.mitigation) == ("defence loop", "no TLS", "R-17")
@@ -72,7 +72,7 @@ def test_so_is_one_that_is_over(configuration: Configuration) -> None:
     over = entry(state=State.EXPIRED, ended=datetime.now(UTC))
     Journal(paths, Layer.REQUEST, configuration.defence).over([over], [], NOW)
     logged(paths)
-    found = receipt(paths, "123-7")
+    found = found_in_log(paths, "123-7")
     assert found is not None
     assert (found.rule, found.until) == ("no TLS", over.ended)
 
@@ -82,7 +82,7 @@ def test_so_is_one_that_is_over(configuration: Configuration) -> None:
 )
 def test_other_layers_refuse_too(configuration: Configuration, why: str, layer: str) -> None:
     logged(configuration.paths, why=why, mitigation="")
-    found = receipt(configuration.paths, "123-7")
+    found = found_in_log(configuration.paths, "123-7")
     assert found is not None
     assert (found.layer, found.mitigation, found.until) == (layer, None, None)
 
@@ -93,8 +93,8 @@ def test_an_older_log_is_looked_through_and_a_torn_line_passed_over(configuratio
     log = paths.log / "edge.log"
     log.rename(paths.log / "edge.log.1")
     log.write_text('{"id":"123-7","at":\n')
-    assert receipt(paths, "123-7") is not None
-    assert receipt(paths, "123-8") is None
+    assert found_in_log(paths, "123-7") is not None
+    assert found_in_log(paths, "123-8") is None
 
 
 def test_the_history_keeps_networks_and_no_addresses(configuration: Configuration) -> None:

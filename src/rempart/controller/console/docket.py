@@ -57,7 +57,7 @@ def router(frame: Frame) -> APIRouter:
     @routes.get("")
     def docket_page(request: Request) -> Response:
         arbiter, now = frame.arbiter(request), controller.clock()
-        found = docket.list(phases=OPEN, per_page=CASES_MAX)
+        found = docket.list(phases=OPEN, limit=CASES_MAX)
         mine = [one for one in found.items if one.arbiter(arbiter.id) and arbiter.id not in one.recused]
         listed = [Waiting(one, awaited(one, arbiter.id, now)) for one in mine]
         return frame.page(
@@ -66,7 +66,7 @@ def router(frame: Frame) -> APIRouter:
             waiting=[one for one in listed if one.awaited],
             others=[one for one in listed if not one.awaited],
             next_deadline=_next_deadline,
-            more=found.total > CASES_MAX,
+            more=found.next is not None,
         )
 
     @routes.get("/{case_id}")

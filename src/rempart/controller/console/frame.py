@@ -43,8 +43,11 @@ NAVIGATION = (
     Place("/policies", "frame.nav.policies"),
     Place("/arbiters", "frame.nav.arbiters"),
     Place("/log", "frame.nav.log"),
+    Place("/reports/new", "frame.nav.report"),
     Place("/docket", "frame.nav.docket", Role.ARBITER),
+    Place("/reports/waiting", "frame.nav.reports_waiting", Role.ARBITER),
     Place("/cases", "frame.nav.cases", Role.OWNER),
+    Place("/reports/own", "frame.nav.reports_own", Role.OWNER),
 )
 
 

@@ -16,6 +16,8 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
+from rempart.engines.haproxy import receipts
+from rempart.engines.haproxy.names import Places
 from rempart.model.base import Value
 from rempart.model.gate import GATE_PATH, PROOF_BITS, PROOF_MAX_S, WAIT_S
 
@@ -30,6 +32,7 @@ _PLACES = {
     "@WAIT@": "%[var(txn.wait)]",
     # Percent-encoded, so that it is safe in HTML. A form encodes it once more, which the gate notices.
     "@TO@": "%[var(txn.to)]",
+    "@AGAIN@": receipts.again(),
 }
 
 
@@ -53,6 +56,7 @@ class Language(Value):
     too_early: str
     receipt: str
     id_label: str
+    ask: str
 
 
 @cache
@@ -86,11 +90,17 @@ def worker_name() -> str:
     return f"proof.{hashlib.sha256(worker_script().encode()).hexdigest()[:16]}.js"
 
 
-def challenge_page(words: Language) -> str:
+CHALLENGE_STATUS = 503
+"""Search engines and archives keep what they have and come back."""
+
+
+def challenge_page(words: Language, places: Places, receipt_url: str | None = None) -> str:
     """The challenge as a log-format text, to be read by HAProxy with ``lf-file``.
 
-    It takes the variables txn.proof, txn.wait, txn.form and txn.to (see clearance).
+    It takes the variables txn.proof, txn.wait, txn.form and txn.to (see clearance). ``receipt_url``: see
+    ``pages.render``.
     """
+    link = f'<br><a href="{escape(receipt_url)}@AGAIN@">{escape(words.ask)}</a>' if receipt_url else ""
     content = Template(_text("challenge.html")).substitute(
         _escaped(words),
         bits=PROOF_BITS,
@@ -98,6 +108,7 @@ def challenge_page(words: Language) -> str:
         wait_seconds=WAIT_S,
         path=_PASS,
         worker=f"{GATE_PATH}{worker_name()}",
+        link=link,
     )
     refresh = (
         f'<noscript><meta http-equiv="refresh" content="{WAIT_S + 1};url={_PASS}?c=@WAIT@&amp;to=@TO@">'
@@ -107,7 +118,7 @@ def challenge_page(words: Language) -> str:
     html = html.replace("%", "%%")
     for marker, expression in _PLACES.items():
         html = html.replace(marker, expression)
-    return html
+    return html.replace("@RECEIPT@", receipts.first(CHALLENGE_STATUS, places))
 
 
 def plain_page(words: Language, text: str, receipt: str, *, onward: str = "") -> str:

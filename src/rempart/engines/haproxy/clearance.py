@@ -22,6 +22,7 @@ from rempart.engines.haproxy.challenge_pages import (
     worker_script,
 )
 from rempart.engines.haproxy.names import CLIENTS_COUNTED_MAX, Places
+from rempart.engines.haproxy.receipts import RECEIPT_KEY
 from rempart.engines.haproxy.replies import page_of, quoted
 from rempart.engines.haproxy.state import UNLIMITED
 from rempart.model.gate import (
@@ -61,6 +62,7 @@ _SET = "    http-request set-var"
 _GUARD = "{ var(txn.guard) -m found }"
 _CLEARED = "{ var(txn.cleared) -m found }"
 _KEPT = _CLEARED + " { var(txn.lasting) -m found }"
+_ORDERED = "{ var(txn.ordered) -m found }"
 _EXEMPT = "{ var(txn.exempt) -m found }"
 CHALLENGED = "{ var(txn.challenged) -m found }"
 _AT_GATE = f"{{ path_beg {GATE_PATH} }}"
@@ -81,12 +83,18 @@ def gate_map(keys: GateKeys) -> dict[str, str]:
     signs challenges. Secret."""
     newest = keys.current
     entries = {key.token_header: key.token_key for key in keys.keys}
-    return {**entries, CHALLENGE_KEY: f"{newest.kid}|{newest.challenge_key_base64}"}
+    entries[CHALLENGE_KEY] = f"{newest.kid}|{newest.challenge_key_base64}"
+    if keys.receipts:
+        entries[RECEIPT_KEY] = keys.receipt_key_base64
+    return entries
 
 
-def challenge_page_files(places: Places) -> dict[str, str]:
-    """Path of the challenge page in every language, and of its worker, and their texts."""
-    pages = {_page_path(code, places): challenge_page(language(code)) for code in LANGUAGES}
+def challenge_page_files(places: Places, receipt_url: str | None = None) -> dict[str, str]:
+    """Path of the challenge page in every language, and of its worker, and their texts. ``receipt_url``: see
+    ``pages.render``."""
+    pages = {
+        _page_path(code, places): challenge_page(language(code), places, receipt_url) for code in LANGUAGES
+    }
     return {**pages, _worker_path(places): worker_script()}
 
 
@@ -140,7 +148,7 @@ def standing(places: Places) -> list[str]:
         ("@%[src,hex,length,div(2)].%[src,hex]", ""),
     ):
         lines += [
-            f"{_SET}-fmt(txn.named) %[var(sess.backend)]{what} if {doubtful}{unless}",
+            f"{_SET}-fmt(txn.named) %[var(sess.backend)]{what} if {doubtful}{unless} !{_ORDERED}",
             f"{_SET}(txn.exempt) var(txn.named),map_beg({places.exempt}) if {doubtful}",
         ]
     return [
@@ -148,7 +156,9 @@ def standing(places: Places) -> list[str]:
         f"{_SET}-fmt(sess.site_key) %[var(sess.backend)]x if {_EXEMPT}",
         f"{_SET}(sess.site_rate) int({EXEMPT_RATE_MAX}) if {_EXEMPT}"
         f" {{ var(sess.site_rate) -m int gt {EXEMPT_RATE_MAX} }}",
-        f"{_SET}(txn.challenged) bool(true) if {doubtful} !{_EXEMPT}",
+        "    # Nor is whom a person has let through; txn.named is the address, as exemptions name it.",
+        f"{_SET}(txn.challenged) bool(true) if {doubtful} !{_EXEMPT}"
+        f" !{{ var(txn.named),map_beg({places.released}) -m found }}",
     ]
 
 
@@ -220,8 +230,8 @@ def backend(places: Places) -> str:
         f"    http-request deny status {page_of(429, places)}"
         f" if {{ sc1_http_req_rate gt {ANSWER_RATE_MAX} }}\n"
         f"    http-request deny deny_status 413 if {{ req.body_size gt {GATE_BODY_MAX} }}\n"
-        # Ours comes later; a visitor's own must not stand beside it.
-        "    http-request del-header X-Request-ID\n"
+        "    http-request set-header X-Request-ID %[unique-id]\n"
+        "    http-request set-header X-Forwarded-For %[src]\n"
         "    http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]\n"
         # As clients of proxies ask (RFC 9112 section 3.2.2).
         "    http-request set-uri %[pathq] unless { url_beg / }\n"

@@ -48,10 +48,16 @@ class EdgeDefence:
     def enforce(self, entries: Sequence[tuple[str, str]]) -> None:
         """Replace all verdicts at once. EngineRefused when HAProxy does not take one: then all are as
         before."""
-        name = self._places.verdicts
+        self._replace(self._places.verdicts, entries)
+
+    def release(self, keys: Sequence[str]) -> None:
+        """Let these through, and nobody else (see ``verdicts.release_keys``). EngineRefused as above."""
+        self._replace(self._places.released, [(key, "1") for key in keys])
+
+    def _replace(self, name: str, entries: Sequence[tuple[str, str]]) -> None:
         created = _VERSION.search(self._runtime.ask(f"prepare map {name}"))
         if created is None:
-            raise EngineRefused("haproxy", "it has no map of verdicts; it learns of it at its next start")
+            raise EngineRefused("haproxy", f"it has no map {name}; it learns of it at its next start")
         version = f"@{created[1]} {name}"
         lines = [f"add map {version} {key} {value}\n" for key, value in (verdicts.NOBODY, *entries)]
         try:

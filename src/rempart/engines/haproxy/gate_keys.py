@@ -31,7 +31,10 @@ def read_or_make_keys(path: Path, now: int) -> GateKeys:
     keys = read_keys(path)
     if keys is None:
         keys = GateKeys(keys=(fresh_key(now),))
-        write_keys(path, keys)
+    elif keys.receipts:
+        return keys
+    keys = keys.model_copy(update={"receipts": secrets.token_hex(32)})
+    write_keys(path, keys)
     return keys
 
 

@@ -18,6 +18,9 @@ CLIENTS_COUNTED_MAX = 200_000
 """Clients (and pairs of client and site) that are counted at the same time; the stalest make room.
 An entry takes about 200 bytes, so this bounds what a botnet can make grow to some 40 MB."""
 
+OPERATOR = "operator"
+"""The backend of the operator's own host."""
+
 _SAFE_PATH = re.compile(r"/[A-Za-z0-9_./@+,-]*")
 
 
@@ -31,6 +34,12 @@ class Places(Value):
     """Map: host -> 1 when a certificate covers it. Redirects to https depend on it."""
     exempt: str
     """Map: backend and the beginning of a path, or of an address, that is never challenged -> 1."""
+    remedies: str
+    """Map: backend and a place, or ``@`` and an id -> remedies there, what is said of one (see remedies)."""
+    remedy: str
+    """Lua: which remedies are in force for a request."""
+    territory: str
+    """Map: network -> country, from the operator's file; empty without one."""
     certificate_list: str
     certificates: str
     """Folder of the certificates with their keys."""
@@ -38,6 +47,9 @@ class Places(Value):
     gate: str
     """Map: the keys that clearances are checked and challenges signed with."""
     gate_socket: str
+    receipts_socket: str
+    released: str
+    """Map: who a person has let through, as limits and as challenges name them -> 1. Empty at each start."""
     pages: str
     runtime_socket: str
     master_socket: str
@@ -64,10 +76,15 @@ class Places(Value):
             sites=str(boot / "sites.map"),
             secured=str(boot / "secured.map"),
             exempt=str(boot / "exempt.map"),
+            remedies=str(boot / "remedies.map"),
+            remedy=str(boot / "remedy.lua"),
+            territory=str(boot / "territory.map"),
             certificate_list=str(boot / "certificates.list"),
             certificates=str(boot / "certificates"),
             gate=str(boot / "gate.map"),
             gate_socket=str(paths.gate_socket),
+            receipts_socket=str(paths.receipts_socket),
+            released=str(boot / "released.map"),
             default_certificate=str(boot / "default.pem"),
             pages=str(boot / "pages"),
             runtime_socket=str(paths.haproxy_socket),

@@ -1,90 +1,92 @@
-"""The operator's own host: the console, which is there for whoever is refused elsewhere. Pure.
+"""The operator's own host at the edge: receipts and the console, for whoever is refused elsewhere. Pure.
 
-It is no site: it needs no zone, no origin, no entry of a map, and nothing that is decided about sites
-(challenges, mitigations, remedies) is asked about it. Its rules stand where a connection's site is looked
-for, so a request that passes over those pays nothing. What another part serves on this host (``/receipt/``)
-is put before the console's rules: whatever comes first keeps its paths.
+It is an entry of the sites map, with a backend of its own that is not of the pool. So its certificate, its
+redirect to https and its name in all spellings work as every site's do, and no request to any other site pays
+for it. It is no site: it needs no zone and no origin, and nothing that is decided about sites (limits,
+challenges, mitigations, remedies) is asked about it; nor does the defence loop learn from it or mean it
+(``node.requests.service``). What keeps it from being a hole are bounds on what it passes on at the same time.
+The entry stands in the boot files: the engine's comparison leaves it alone.
 """
 
 from __future__ import annotations
 
 import ipaddress
 
-from rempart.engines.haproxy.names import CLIENTS_COUNTED_MAX, Places
-from rempart.engines.haproxy.replies import page_of
+from rempart.engines.haproxy.names import OPERATOR, Places
+from rempart.engines.haproxy.state import Route, format_route
 from rempart.model.base import Value
 from rempart.model.configuration import Configuration
-from rempart.model.sites import LIMIT_WINDOW_S
+from rempart.model.sites import SiteLimits
 
-BACKEND = "console"
-RATE_MAX = 300
-"""Requests of one client within LIMIT_WINDOW_S: a page is one, with what it loads four."""
+RECEIPT_PATH = "/receipt/"
+RECEIPTS_AT_ONCE = 4
+"""Whoever floods this page shares so many places, and the gate answers challenges all the while."""
 AT_ONCE_MAX = 100
 """Requests that the console is asked at the same time; the rest queue."""
-_OURS = "{ var(txn.operator) -m found }"
+WAITING_MOST = 200
+"""Requests that wait for either; the next one is told 503 at once."""
+RECEIPT_BODY_MAX = 16_384
+"""A form of 1,000 characters, each at most twelve octets of a form's encoding."""
+
+_NONE = SiteLimits(requests_per_client=0, requests_per_site=0, connections_per_client=0)
 
 
 class Operator(Value):
-    """The host, and where the console listens."""
+    """The host, and where the console listens; no ``port``: there is none."""
 
     host: str
-    https_port: int
-    address: str
-    port: int
+    address: str = "127.0.0.1"
+    port: int | None = None
 
     @classmethod
     def of(cls, configuration: Configuration) -> Operator | None:
-        """None: there is no such host, or no console."""
+        """None: there is no such host."""
         console = configuration.console
-        if configuration.operator_host is None or console.port is None:
+        if configuration.operator_host is None:
             return None
         return cls(
             host=configuration.operator_host,
-            https_port=configuration.edge.https_port,
             address={"0.0.0.0": "127.0.0.1", "::": "::1"}.get(console.listen, console.listen),
             port=console.port,
         )
 
-
-def rules(operator: Operator | None, places: Places, host: str) -> list[str]:
-    """What a request to the host meets; before its site is looked for. ``host``: the name as it came."""
-    if operator is None:
-        return []
-    port = "" if operator.https_port == 443 else f":{operator.https_port}"
-    to_https = f"https://{operator.host}{port}%[pathq]"
-    plain = f"{_OURS} !{{ ssl_fc }} {{ str({operator.host}),map_str({places.secured}) -m found }}"
-    return [
-        "    # The operator's own host. What is known of the connection's last site is forgotten:",
-        "    # the next request may be for that one again.",
-        "    http-request set-var(txn.operator) bool(true)"
-        f" if {{ {host},host_only,lower,rtrim(.) -m str {operator.host} }}",
-        f"    http-request set-var(sess.site) str() if {_OURS}",
-        f"    http-request unset-var(sess.guarded) if {_OURS}",
-        f"    http-request set-var(sess.backend) str({BACKEND}) if {_OURS}",
-        f"    http-request redirect location {to_https} code 301 if {plain} {{ method GET HEAD }}",
-        f"    http-request redirect location {to_https} code 308 if {plain}",
-        f"    http-request allow if {_OURS}",
-    ]
+    @property
+    def entry(self) -> str:
+        """Its line in the sites map."""
+        return f"{self.host} {format_route(self.host, Route(OPERATOR, https_redirect=True, limits=_NONE))}\n"
 
 
-def backend(operator: Operator | None, places: Places) -> list[str]:
-    """The console's process."""
-    if operator is None:
-        return []
-    address = ipaddress.ip_address(operator.address)
-    where = f"[{address}]" if address.version == 6 else str(address)
-    return [
-        f"backend {BACKEND}_clients from edge\n"
-        f"    stick-table type ipv6 size {CLIENTS_COUNTED_MAX // 10} expire 30s"
-        f" store http_req_rate({LIMIT_WINDOW_S}s)\n",
-        f"backend {BACKEND} from edge\n"
-        f"    http-request track-sc1 src,ipmask(32,64) table {BACKEND}_clients\n"
-        f"    http-request deny status {page_of(429, places)} if {{ sc1_http_req_rate gt {RATE_MAX} }}\n"
-        "    http-request del-header ^(?:x-(?:forwarded-|real-ip)|forwarded$|proxy) -m reg\n"
-        "    http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]\n"
-        "    http-request set-header X-Forwarded-For %[src]\n"
+def backend(operator: Operator, places: Places, untrusted: str) -> str:
+    """Its backend: receipts by their path, everything else to the console. ``untrusted``: see boot."""
+    receipt = f"{{ path_beg {RECEIPT_PATH} }}"
+    check = "check inter 1s fastinter 250ms downinter 250ms rise 1 fall 2"
+    lines = [
+        f"backend {OPERATOR} from edge",
+        "    timeout server 30s",
+        "    timeout queue 5s",
+        f"    http-request deny deny_status 503 if {{ queue ge {WAITING_MOST} }}",
+        f"    http-request deny deny_status 413 if {receipt} {{ req.body_size gt {RECEIPT_BODY_MAX} }}",
+        f"    http-request wait-for-body time 10s if {receipt} {{ method POST }}",
+        # Who the visitor is, in our words only.
+        f"    http-request del-header {untrusted} -m reg",
+        "    http-request set-header X-Forwarded-For %[src]",
+        "    http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
         # As clients of proxies ask (RFC 9112 section 3.2.2).
-        "    http-request set-uri %[pathq] unless { url_beg / }\n"
-        f"    server {BACKEND} {where}:{operator.port} maxconn {AT_ONCE_MAX}"
-        " check inter 1s fastinter 250ms downinter 250ms rise 1 fall 2\n",
+        "    http-request set-uri %[pathq] unless { url_beg / }",
     ]
+    if operator.port is None:
+        lines.append(
+            f"    http-request return status 404 content-type text/plain string none unless {receipt}"
+        )
+    lines += [
+        f"    use-server receipts if {receipt}",
+        f"    server receipts unix@{places.receipts_socket} maxconn {RECEIPTS_AT_ONCE} weight 0 {check}",
+    ]
+    if operator.port is not None:
+        address = ipaddress.ip_address(operator.address)
+        where = f"[{address}]" if address.version == 6 else str(address)
+        lines += [
+            f"    use-server console unless {receipt}",
+            f"    server console {where}:{operator.port} maxconn {AT_ONCE_MAX} {check}",
+        ]
+    return "\n".join(lines) + "\n"

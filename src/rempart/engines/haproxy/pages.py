@@ -1,7 +1,7 @@
 """The pages that HAProxy itself shows a visitor whom it cannot serve: short, plain, with a receipt. Pure.
 
-An origin's own error pages never pass here. Each page is a HAProxy log-format text: ``%[unique-id]``
-is the request's id, a percent sign of the page's own is doubled.
+An origin's own error pages never pass here. Each page is a HAProxy log-format text with a receipt in it (see
+``receipts``); a percent sign of the page's own is doubled.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from html import escape
 from string import Template
 
+from rempart.engines.haproxy import receipts
+from rempart.engines.haproxy.names import Places
 from rempart.model.base import Value
 
 CONTENT_TYPE = "text/html; charset=utf-8"
@@ -38,7 +40,7 @@ PAGES = (
         status=403,
         title="Not allowed",
         happened="This request was refused before it reached the site.",
-        advice="If you think that is a mistake, tell the site's owner the id below.",
+        advice="If you think that is a mistake, say so: nobody else may have noticed.",
     ),
     Page(
         name="405",
@@ -134,21 +136,33 @@ code{font-family:ui-monospace,monospace;display:inline-block;overflow-wrap:anywh
 <h1>$title</h1>
 <p>$happened</p>
 <p>$advice</p>
-<p class="receipt">Status $status. Request id: <code>$id</code></p>
+<p class="receipt">Status $status. Receipt: <code>$id</code><br>$ask</p>
 </main>
 </body>
 </html>
 """)
 
 
-def render(page: Page) -> str:
-    """The page as a log-format text, to be read by HAProxy with ``lf-file``."""
-    marker = "REQUEST-ID"
+ASK_OWNER = "Whom to ask: the site's owner, with this receipt."
+ASK_HERE = "Who stopped this request, until when, and what to do about it"
+_FIRST, _AGAIN, _REQUEST = "FIRST-RECEIPT", "SAME-RECEIPT", "REQUEST-ID"
+FAULTS_FROM = 500
+"""From this status on the page has the request's id, too: it is what the origin's own log has."""
+
+
+def render(page: Page, places: Places, receipt_url: str | None = None) -> str:
+    """The page as a log-format text, to be read by HAProxy with ``lf-file``.
+
+    ``receipt_url`` is what a receipt is put behind to be looked at; None: there is no such page.
+    """
+    ask = f'<a href="{escape(receipt_url)}{_AGAIN}">{ASK_HERE}</a>' if receipt_url else ASK_OWNER
     html = _HTML.substitute(
         title=escape(page.title),
         happened=escape(page.happened),
         advice=escape(page.advice),
         status=page.status,
-        id=marker,
+        id=_FIRST,
+        ask=ask + (f"<br>Request id: <code>{_REQUEST}</code>" if page.status >= FAULTS_FROM else ""),
     )
-    return html.replace("%", "%%").replace(marker, "%[unique-id]")
+    html = html.replace("%", "%%").replace(_REQUEST, "%[unique-id]")
+    return html.replace(_FIRST, receipts.first(page.status, places)).replace(_AGAIN, receipts.again())

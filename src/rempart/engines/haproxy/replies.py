@@ -6,9 +6,9 @@ from rempart.engines.haproxy.names import Places
 from rempart.engines.haproxy.pages import CONTENT_TYPE, PAGES, Page, render
 
 
-def page_files(places: Places) -> dict[str, str]:
-    """Path of every page, and its text."""
-    return {_path(page, places): render(page) for page in PAGES}
+def page_files(places: Places, receipt_url: str | None = None) -> dict[str, str]:
+    """Path of every page, and its text; ``receipt_url``: see ``pages.render``."""
+    return {_path(page, places): render(page, places, receipt_url) for page in PAGES}
 
 
 def page_of(status: int, places: Places) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rempart.engines.haproxy.names import OPERATOR
 from rempart.engines.haproxy.observe import information, map_entries
 
 EDGE = "show stat edge 1 -1"
@@ -96,6 +97,6 @@ def known_sites(sites: str) -> dict[int, KnownSite]:
     found = {}
     for host, value in map_entries(sites).items():
         words = value.split("|")
-        if len(words) == 6:
+        if len(words) == 6 and words[0] != OPERATOR:
             found[int(words[5][:8], 16)] = KnownSite(host, words[0])
     return found

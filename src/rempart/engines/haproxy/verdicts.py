@@ -12,6 +12,7 @@ it lapses by itself. Pure.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 
 from rempart.engines.haproxy.names import Places
@@ -90,6 +91,17 @@ def entries(mitigations: Iterable[Mitigation]) -> tuple[tuple[str, str], ...]:
         (key(one.signature.site, one.signature.terms), value(one))
         for one in sorted(mine, key=lambda one: (strength.index(one.action), one.id))
     )
+
+
+def release_keys(backend: str, address: str) -> tuple[str, str]:
+    """How a client of a site is named where it is counted, and where it is challenged. ``address``: an IPv4
+    address, or an IPv6 /64; ValueError for anything else."""
+    network = ipaddress.ip_network(address)
+    if network.prefixlen != (32 if network.version == 4 else 64):
+        raise ValueError(f"{address} is not one client")
+    first = network.network_address
+    digits = first.packed.hex().upper()[: network.prefixlen // 4]
+    return f"{backend}|{first}", f"{backend}@{network.max_prefixlen // 8}.{digits}"
 
 
 def key(site: int | None, terms: Iterable[Term]) -> str:

@@ -54,6 +54,8 @@ class Entry(Value):
     ended: datetime | None = None
     why: str = ""
     """Why it ended."""
+    shortened: bool = False
+    """The signature named an address, and here names the network of it."""
 
     @property
     def number(self) -> int:
@@ -114,12 +116,14 @@ def read_identity(text: str) -> tuple[Layer, int]:
 def for_history(entry: Entry) -> Entry:
     """The same without anybody's address."""
     terms = tuple(_short(one) for one in entry.signature.terms)
+    named = [one.field for one in entry.signature.terms if one not in terms]
     return entry.model_copy(
         update={
             "signature": entry.signature.model_copy(update={"terms": terms}),
             "cause": without_addresses(entry.cause),
             "words": without_addresses(entry.words),
             "why": without_addresses(entry.why),
+            "shortened": entry.shortened or "source" in named,
         }
     )
 

@@ -25,6 +25,8 @@ from rempart.model.errors import EnvironmentLacks
 REVOCATIONS_MOST = 256
 """Of each layer, the newest: as many as the loop remembers."""
 MODES_MOST = 10_000
+RELEASES_MOST = 1_000
+"""The newest. Each goes when its time is over."""
 
 
 class Revocation(Value):
@@ -37,6 +39,18 @@ class Revocation(Value):
     at: datetime
 
 
+class Release(Value):
+    """A client of one site that a person has let through its limits and its challenge, for a time."""
+
+    receipt: str
+    host: str
+    """The site's, as it was asked for."""
+    address: str
+    """An IPv4 address, or an IPv6 /64."""
+    at: datetime
+    until: datetime
+
+
 class Orders(Value):
     """All that holds. ``number`` grows with each change."""
 
@@ -44,6 +58,7 @@ class Orders(Value):
     revocations: tuple[Revocation, ...] = Field(default=(), max_length=2 * REVOCATIONS_MOST)
     modes: dict[str, Mode] = Field(default_factory=dict, max_length=MODES_MOST)
     """By subject."""
+    releases: tuple[Release, ...] = Field(default=(), max_length=RELEASES_MOST)
 
 
 def orders_file(paths: StatePaths) -> Path:
@@ -107,6 +122,19 @@ def permitted(before: Orders, identity: str) -> Orders:
     return before.model_copy(
         update={"revocations": tuple(one for one in before.revocations if one.id != identity)}
     )
+
+
+def released(before: Orders, one: Release, now: datetime) -> Orders:
+    """With one more release; those whose time is over go, and with them their addresses."""
+    same = (one.host, one.address)
+    kept = [other for other in before.releases if other.until > now and (other.host, other.address) != same]
+    return before.model_copy(update={"releases": (*kept[-RELEASES_MOST + 1 :], one)})
+
+
+def taken_back(before: Orders, receipt: str, now: datetime) -> Orders:
+    """Without the release of this receipt, and without those whose time is over."""
+    kept = tuple(one for one in before.releases if one.receipt != receipt and one.until > now)
+    return before.model_copy(update={"releases": kept})
 
 
 def with_mode(before: Orders, subject: str, mode: Mode | None) -> Orders:

@@ -28,6 +28,8 @@ class Carrying:
     def __init__(self, edge: EdgeDefence) -> None:
         self._edge = edge
         self._wanted: Entries = ()
+        self._released: tuple[str, ...] = ()
+        self._told_released: tuple[str, ...] | None = None
         self._every = 1
         self._worker: int | None = None
         self._told: Entries | None = None
@@ -42,6 +44,10 @@ class Carrying:
         if every is not None:
             self._every = every
 
+    def let_through(self, keys: Sequence[str]) -> None:
+        """Whom a person has released, from now on (``verdicts.release_keys``)."""
+        self._released = tuple(keys)
+
     @property
     def standing(self) -> Entries:
         """What is to stand."""
@@ -51,12 +57,16 @@ class Carrying:
         """Make the worker that answers equal to what is wanted, if it is not."""
         if worker != self._worker:
             self._told, self._told_look, self._confirm_due = None, None, float("-inf")
+            # A worker begins with nobody in it; the first one we meet may have some of our predecessor's.
+            self._told_released = () if self._worker is not None else None
             self._worker = worker
         if self._wanted and now >= self._confirm_due:
             self._edge.hold_until(int(wall) + HOLD_S)
             self._confirm_due = now + CONFIRM_S
         if self._wanted != self._told:
             self._tell(self._wanted)
+        if self._released != self._told_released:
+            self._release(self._released)
         look = sight.shares(self._every, standing=bool(self._wanted))
         if look != self._told_look:
             self._edge.look(*look)
@@ -66,6 +76,13 @@ class Carrying:
         """Nothing stands, and nobody is looked at any more."""
         self._edge.look(0, 0)
         self._edge.enforce(())
+
+    def _release(self, keys: tuple[str, ...]) -> None:
+        self._told_released = keys
+        try:
+            self._edge.release(keys)
+        except EngineRefused as error:
+            self._log.error("releases refused", reason=str(error))
 
     def _tell(self, standing: Entries) -> None:
         try:

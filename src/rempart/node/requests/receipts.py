@@ -1,7 +1,9 @@
-"""What became of one request that was refused: from the edge's log and the loop's journal. The rim: files.
+"""What became of one request that was refused, in the operator's words: from its receipt, or from the
+edge's log, and from the loop's journal. The rim: files.
 
-The log has every refusal while few come, and the share that is sampled while many do, and is cut when it
-grows long (see ``logs``): an id that is not found says nothing.
+A receipt says of itself what was refused (``model.receipts``). By its id (``X-Request-ID``) a request is
+found in the log, which has every refusal while few come, and the share that is sampled while many do, and
+is cut when it grows long (see ``logs``): an id that is not found there says nothing.
 """
 
 from __future__ import annotations
@@ -9,13 +11,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from rempart.engines.haproxy.verdicts import WHY
+from pydantic import ValidationError
+
+from rempart.engines.haproxy.gate_keys import read_keys
 from rempart.model.attacks import Layer
 from rempart.model.base import Value
 from rempart.model.configuration import StatePaths
+from rempart.model.errors import EnvironmentLacks
+from rempart.model.receipts import WHY_CHALLENGE, Refusal, read
 from rempart.node.defending.entries import Entry, identity
 from rempart.node.defending.journal import read_account, read_history
 from rempart.node.logs import LOG_COPIES
@@ -24,7 +30,7 @@ RULES = {
     "client-rate": ("limits", "more requests from one client than the site's owner allows within 10 s"),
     "site-rate": ("limits", "more requests to the site than its owner allows within 10 s"),
     "client-concurrency": ("limits", "more requests of one client at once than the site's owner allows"),
-    "challenge": ("challenge", "a visitor without a clearance is asked to prove to be one"),
+    WHY_CHALLENGE: ("challenge", "a visitor without a clearance is asked to prove to be one"),
 }
 """What the log's ``why`` means: layer and rule."""
 
@@ -32,56 +38,95 @@ RULES = {
 class Receipt(Value):
     """One refusal in words."""
 
-    request: str
+    id: str
+    """The receipt, or the request's id."""
     at: datetime
     host: str
     status: int
+    network: str = ""
+    """The visitor's /24 or /48."""
+    why: str = ""
+    """As the log has it; empty: no rule."""
     layer: str
     rule: str
     mitigation: str | None = None
-    """By its id (``R-7``), when one refused."""
+    """By its id (``R-7``), when one refused or challenged."""
     action: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     """When it ended, or ends unless it is met again."""
 
 
-def receipt(paths: StatePaths, request: str) -> Receipt | None:
-    """None when the log does not have the id."""
+def refusal_of(paths: StatePaths, text: str) -> Refusal:
+    """What a receipt of this node says. Raises InvalidInput, EnvironmentLacks without the node's key."""
+    try:
+        keys = read_keys(paths.gate_keys)
+    except ValidationError:
+        keys = None
+    if keys is None or not keys.receipts:
+        raise EnvironmentLacks(
+            str(paths.gate_keys),
+            f"the key of receipts, in {paths.gate_keys}, cannot be read",
+            hint="run this as root; rempart up makes the key",
+        )
+    return read(text, keys.receipt_key)
+
+
+def receipt(paths: StatePaths, text: str) -> Receipt:
+    """A receipt in words. Raises like ``refusal_of``."""
+    return explained(paths, text, refusal_of(paths, text))
+
+
+def logged(paths: StatePaths, request: str) -> Receipt | None:
+    """A request by its id; None when the log does not have it. Raises OSError."""
     for line in _lines(paths.log / "edge.log", f'"id":"{request}"'.encode()):
         try:
             found = json.loads(line)
             if found["id"] == request:
-                return _explained(paths, found)
+                return explained(paths, request, _refusal(found))
         except (ValueError, KeyError, TypeError):
             continue
     return None
 
 
-def _explained(paths: StatePaths, line: dict[str, object]) -> Receipt:
-    number, why = str(line.get("mitigation", "")), str(line.get("why", ""))
-    entry = _entry(paths, int(number)) if number.isdigit() else None
-    status = int(str(line["status"]))
-    if why == WHY:
-        layer, rule = (
-            "defence loop",
-            entry.words if entry is not None else "a mitigation that is forgotten by now",
-        )
+def explained(paths: StatePaths, name: str, refusal: Refusal) -> Receipt:
+    """The refusal with its rule."""
+    number, why = refusal.by, refusal.why
+    entry = _entry(paths, number) if number is not None else None
+    if number is not None:
+        layer = "defence loop"
+        rule = entry.words if entry is not None else "a mitigation that is forgotten by now"
     elif why in RULES:
         layer, rule = RULES[why]
+    elif why:
+        layer, rule = "edge", f"the rule {why}"
     else:
-        layer, rule = "edge", f"answered with status {status}; no rule refused it"
+        layer, rule = "edge", f"answered with status {refusal.status}; no rule refused it"
     return Receipt(
-        request=str(line["id"]),
-        at=datetime.fromtimestamp(float(str(line["at"])), UTC),
-        host=str(line.get("host", "")),
-        status=status,
+        id=name,
+        at=refusal.when,
+        host=refusal.host,
+        status=refusal.status,
+        network=refusal.network,
+        why=why,
         layer=layer,
         rule=rule,
-        mitigation=identity(Layer.REQUEST, int(number)) if number.isdigit() else None,
+        mitigation=identity(Layer.REQUEST, number) if number is not None else None,
         action=str(entry.action) if entry is not None else None,
         since=entry.since if entry is not None else None,
         until=(entry.ended or entry.expires) if entry is not None else None,
+    )
+
+
+def _refusal(line: dict[str, object]) -> Refusal:
+    number = str(line.get("mitigation", ""))
+    return Refusal(
+        host=str(line.get("host", "")),
+        status=int(str(line["status"])),
+        why=str(line.get("why", "")),
+        mitigation=int(number) if number.isdigit() else None,
+        at=int(float(str(line["at"]))),
+        network=str(line.get("client", "")),
     )
 
 

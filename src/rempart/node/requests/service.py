@@ -29,8 +29,10 @@ from rempart.model.attacks import REQUEST, Layer
 from rempart.model.configuration import Configuration
 from rempart.model.errors import RempartError
 from rempart.node.defending.deciding import Deciding, Naming
+from rempart.node.defending.journal import read_history
 from rempart.node.requests.carrying import Carrying
 from rempart.node.requests.listening import RequestSocket
+from rempart.node.requests.notices import NoticesWriter
 from rempart.node.requests.observing import Observing
 from rempart.node.requests.words import words
 
@@ -88,6 +90,12 @@ class Part:
         self._observing = Observing()
         self._socket = RequestSocket(Path(Places.of(paths).requests_socket))
         self._log = structlog.get_logger("defence").bind(layer="request")
+        own = configuration.operator_host
+        self._left_out = key_of(own) if own is not None else None
+        """The operator's own host: never judged, so never refused anything."""
+        past = (one.mitigation for one in read_history(paths, Layer.REQUEST))
+        self._notices = NoticesWriter(paths.notices, [one for one in past if one is not None])
+        self._unnoticed = ""
         self.deciding = Deciding(
             paths,
             configuration.defence,
@@ -122,21 +130,27 @@ class Part:
                 self._log.warning("HAProxy does not answer", reason=str(error))
                 self._reached = False
         self.deciding.write(now, wall)
+        self._notify(now, wall)
 
     def end(self, *, hand_over: bool) -> None:
         """The last thing; ``hand_over``: what stands stays for the next process."""
         now, wall = time.monotonic(), datetime.now(UTC)
-        if not hand_over:
+        if hand_over:
+            self.deciding.keep(now, wall)
+        else:
             self.deciding.end("the defence loop was stopped", now, wall)
             try:
                 self.carrying.leave()
             except RempartError as error:
                 self._log.info("HAProxy is gone before", reason=str(error))
+            self._notify(float("inf"), wall)
         self._socket.close()
         self._log.info("defence ended")
 
     def _judge(self, lines: list[bytes], now: float, wall: datetime) -> None:
         records = sight.records(lines)[0] if lines else np.zeros(0, REQUEST)
+        if self._left_out is not None:
+            records = records[records["site"] != self._left_out]
         self._learn_sites(records, now)
         standing = self.deciding.defence.mitigations.standing
         sites = [one.mitigation.key for one in standing.values()]
@@ -147,7 +161,31 @@ class Part:
         decided = self.deciding.step(observation, now, wall)
         entries = verdicts.entries(decided.rules.requests) if decided.rules is not None else None
         self.carrying.want(entries, decided.every)
+        self.carrying.let_through(self._released(wall))
         self.carrying.follow(count.worker, now, wall.timestamp())
+
+    def _released(self, wall: datetime) -> tuple[str, ...]:
+        """Whom people have let through, as HAProxy names them now."""
+        keys: list[str] = []
+        for one in self.deciding.orders.releases:
+            known = self._observing.site(key_of(one.host)) or self._observing.site(key_of(above(one.host)))
+            if known is not None and one.until > wall:
+                keys += verdicts.release_keys(known.backend, one.address)
+        return tuple(keys)
+
+    def _notify(self, now: float, wall: datetime) -> None:
+        """Tell visitors, through the gate, what stands."""
+        self._notices.ended(self.deciding.take_ended())
+        if not self._notices.due(now):
+            return
+        try:
+            standing = self.deciding.entries(time.monotonic(), wall)
+            self._notices.write(standing, self.deciding.orders.releases, now, wall)
+            self._unnoticed = ""
+        except OSError as error:
+            if self._unnoticed != str(error):
+                self._unnoticed = str(error)
+                self._log.error("visitors cannot be told what stands", reason=error.strerror)
 
     def _learn_sites(self, records: np.ndarray, now: float) -> None:
         strangers = self._strangers or self._observing.strangers(records)
@@ -160,6 +198,11 @@ class Part:
     def _subject(self, number: int) -> str:
         known = self._observing.site(number)
         return known.host if known is not None else f"site {number:08x}"
+
+
+def above(host: str) -> str:
+    """The wildcard that a host can be of."""
+    return f"*.{host.partition('.')[2]}"
 
 
 def key_of(host: str) -> int:

@@ -44,9 +44,9 @@ def _words(terms: Iterable[Term]) -> Iterable[str]:
             case "headers":
                 yield _headers(term)
             case "source":
-                yield f"from {_address(term.first)}"
+                yield f"from {address_words(term.first)}"
             case "network":
-                yield f"from {_network(term.first)}"
+                yield f"from {network_words(term.first)}"
             case field if field in _DIGESTS:
                 yield (
                     f"{_DIGESTS[field]} {term.first:08x}"
@@ -68,13 +68,15 @@ def _headers(term: Term) -> str:
     return " and ".join(part for part in parts if part)
 
 
-def _address(number: int) -> str:
+def address_words(number: int) -> str:
+    """A request's source: an IPv4 address, or a /64."""
     if number < 2**32:
         return str(IPv4Address(number))
     return f"{IPv6Address(number << 64)}/64"
 
 
-def _network(number: int) -> str:
+def network_words(number: int) -> str:
+    """A request's network: a /24 or /48."""
     if number < 2**32:
         return str(ip_network((number, 24)))
     return str(ip_network((number << 64, 48)))

@@ -1,0 +1,1 @@
+"""The page of a receipt: what happened, why, until when, and "this is a mistake"."""
