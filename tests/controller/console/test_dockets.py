@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -313,3 +315,18 @@ def test_every_step_has_words() -> None:
     assert len(kinds) > 10
     for kind in kinds:
         assert f"cases.step.{kind}" in WORDS["en"].texts
+
+
+def test_an_owner_fetches_the_exit_kit_of_their_zones_alone(house: House) -> None:
+    zone = house.controller.intents.zones.list().items[0]
+    owner, other = enter(house), enter(house, token=house.others)
+    fields = fields_of(owner.get("/cases").text, f"/kits/{zone.id}")
+    kit = owner.post(f"/kits/{zone.id}", fields)
+    assert kit.status_code == 200, kit.text
+    assert kit.headers["cache-control"] == "no-store"
+    with zipfile.ZipFile(io.BytesIO(kit.content)) as archive:
+        assert any("example.org.zone" in name for name in archive.namelist())
+    assert owner.post(f"/kits/{zone.id}", {"guard": "x"}).status_code == 409
+    foreign = fields_of(other.get("/cases").text, "/sign-out")
+    assert other.post(f"/kits/{zone.id}", foreign).status_code == 404
+    assert house.visitor().post(f"/kits/{zone.id}", fields).status_code == 303

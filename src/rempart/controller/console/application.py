@@ -9,6 +9,7 @@ from rempart.controller.assembly import Controller
 from rempart.controller.console import (
     charter,
     docket,
+    kits,
     owner,
     register,
     reports,
@@ -22,7 +23,7 @@ from rempart.controller.console.guard import Guard
 from rempart.controller.transparency.serving import log_application
 
 # site_reports before reports: its paths would be references there.
-ROOMS = (register, charter, signing_in, docket, owner, site_reports, reports)
+ROOMS = (register, charter, signing_in, docket, owner, kits, site_reports, reports)
 
 
 def console_application(controller: Controller) -> FastAPI:

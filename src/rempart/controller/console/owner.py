@@ -51,6 +51,7 @@ def router(frame: Frame) -> APIRouter:
             "owner/list.html",
             cases=[(one, owners_turn(one.case, now), times(one.case)) for one in found],
             zones=zones,
+            kits=zones_of(frame, frame.owner(request), Permission.BUNDLE_READ),
         )
 
     @routes.get("/{case_id}")
