@@ -3,9 +3,9 @@
 It is an entry of the sites map, with a backend of its own that is not of the pool. So its certificate, its
 redirect to https and its name in all spellings work as every site's do, and no request to any other site
 pays for it. It is no site: it needs no zone and no origin, and nothing that is decided about sites (limits,
-for it. It is no site: it needs no zone and no origin, and nothing that is decided about sites (limits,
 challenges, mitigations, remedies) is asked about it; the defence loop leaves its requests out of what it
-looks time. The entry stands in the boot files: the engine's comparison leaves it alone.
+looks at (``node.requests.service``). What keeps it from being a hole are bounds on what it passes on at the
+same time. The entry stands in the boot files: the engine's comparison leaves it alone.
 """
 
 from __future__ import annotations

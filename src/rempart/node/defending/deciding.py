@@ -51,6 +51,8 @@ from rempart.node.defending.orders import Orders, OrdersFile, Revocation
 
 WRITE_SECONDS = 1.0
 """Hits and expiry of what stands are written this often; what begins or ends at once."""
+SIGN_SECONDS = 10.0
+"""With nothing new it is written that there is nothing: so silence means something (``running.stale``)."""
 _ENDED_MOST = 1_000
 RESTARTED = "its process ended"
 
@@ -113,6 +115,7 @@ class Deciding:
         self._changed, self._write_due, self._said = True, float("-inf"), ""
         self._failed = False
         """The last write was in vain."""
+        self._sign_due = now + SIGN_SECONDS
         self._resume(before, now, wall)
 
     @property
@@ -147,11 +150,12 @@ class Deciding:
 
     def write(self, now: float, wall: datetime) -> None:
         """Write down what is new; a disk that does not take it is said once."""
-        if not self._changed and not (self._entries and now >= self._write_due):
+        wanted = self._changed or (self._entries and now >= self._write_due) or now >= self._sign_due
+        if not wanted:
             return
         if self._failed and now < self._write_due:
             return
-        self._write_due = now + WRITE_SECONDS
+        self._write_due, self._sign_due = now + WRITE_SECONDS, now + SIGN_SECONDS
         self._refresh(now, wall)
         self._failed = True
         try:
