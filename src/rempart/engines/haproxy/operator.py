@@ -65,6 +65,8 @@ def backend(operator: Operator, places: Places, untrusted: str, untrusted_end: s
         "    timeout server 30s",
         "    timeout queue 5s",
         f"    http-request deny deny_status 503 if {{ queue ge {WAITING_MOST} }}",
+        # Else the other server would be asked.
+        f"    http-request deny deny_status 503 if {receipt} !{{ srv_is_up({OPERATOR}/receipts) }}",
         f"    http-request deny deny_status 413 if {receipt} {{ req.body_size gt {RECEIPT_BODY_MAX} }}",
         f"    http-request wait-for-body time 10s if {receipt} {{ method POST }}",
         # Who the visitor is, in our words only.
