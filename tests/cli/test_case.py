@@ -56,6 +56,8 @@ def opened(court: CommandLine) -> str:
     id_ = str(court("case", "open", HOST, *given, "--json").json()["case"]["id"])
     court("case", "triage", id_, "--accept", "--reason", "It may be so.")
     court("case", "notify", id_)
+    passed_on = court("case", "forward", id_, "--to", "host", "--name", "Hoster Ltd", "--json").json()
+    assert passed_on["case"]["phase"] == "notified"
     court("case", "answer", id_, court.write("answer", "It was satire."))
     return id_
 

@@ -29,7 +29,7 @@ from rempart.controller.admin_api.case_messages import (
 )
 from rempart.model.base import Value
 from rempart.model.cases import Category, Informing, Order, OrderKind, Phase, Source, order_deadline
-from rempart.model.cases_events import Closed, Informed, Notified, Scrutinised, Triaged
+from rempart.model.cases_events import Closed, Forwarded, Informed, Notified, Recipient, Scrutinised, Triaged
 from rempart.model.cases_remedies import Measure, Remedy, Target
 from rempart.model.errors import InvalidInput
 from rempart.model.validation import checked
@@ -322,6 +322,19 @@ def notify(session: Session, case_id: str, by: str, as_json: bool) -> None:
 def answer(session: Session, case_id: str, file: Path, as_json: bool) -> None:
     """What the owner answered, from a file (-: standard input)."""
     take(session, case_id, NewAnswer(text=read_text(file, "FILE")), as_json)
+
+
+@case.command("forward")
+@click.argument("case_id", metavar="CASE")
+@click.option("--to", required=True, type=click.Choice([one.value for one in Recipient]))
+@click.option("--name", required=True, help="Which host, which authority. No person.")
+@click.option("--note", default="", help="What was sent, in a few words. Becomes public with the case.")
+@by_option
+@json_option
+@pass_session
+def forward(session: Session, case_id: str, to: str, name: str, note: str, by: str, as_json: bool) -> None:
+    """Record that you have passed the report on. Leave out who reported, unless they agreed."""
+    take(session, case_id, Forwarded(to=Recipient(to), name=name, note=note, by=by), as_json)
 
 
 @case.command("announce")

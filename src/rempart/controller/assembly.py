@@ -17,6 +17,7 @@ import psutil
 from rempart.controller.bell import Bell
 from rempart.controller.cases.disclosure import Disclosure
 from rempart.controller.cases.docket import Docket
+from rempart.controller.cases.owners import OwnersDocket
 from rempart.controller.cases.register import Register
 from rempart.controller.intents import Intents
 from rempart.controller.local_ca import LocalCa
@@ -60,6 +61,8 @@ class Controller:
     """What is done with them."""
     register: Register
     """What everybody may know of cases."""
+    owners: OwnersDocket
+    """Which of them are whose."""
     disclosure: Disclosure
     """Transparency reports."""
 
@@ -104,6 +107,7 @@ def assembled(configuration: Configuration, clock: Callable[[], datetime] = now)
             triage=Triage(desk),
             register=Register(intents.context),
             disclosure=Disclosure(intents.context, log, configuration.log.provider),
+            owners=OwnersDocket(intents.context),
         )
 
 

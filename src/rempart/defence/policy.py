@@ -24,7 +24,7 @@ class Policy(Value):
 
     # Something is wrong
     on_ticks: int = Field(default=2, ge=1)
-    harm_rise: float = Field(default=1.5, ge=1)
+    harm_rise: float = Field(default=1.2, ge=1)
     """Harm is looked into when the rate is so many times the usual."""
     calm_seconds: float = Field(default=3, gt=0)
     """It is over when it was under ``calm_share`` of its threshold, without harm, so long."""

@@ -150,8 +150,10 @@ class Watch:
         self._next_look[key] = (now + every, every, self._next_look.get(key, (0.0, 0.0, 0.0))[2])
 
     def again(self, key: int, now: float) -> None:
-        """There was too little to look at yet: that was no look."""
-        self._next_look[key] = (now, self._policy.look_every, 0.0)
+        """There was too little to look at yet: that was no look. Only at an attack's begin, or a site that
+        is a little busy for an hour would take the turns of the others."""
+        if now - self._since.get(key, now) <= _ONSET:
+            self._next_look[key] = (now, self._policy.look_every, 0.0)
 
     def row(self, key: int) -> int:
         return int(np.searchsorted(self.baseline.keys, key))

@@ -41,6 +41,7 @@ from rempart.model.cases_events import (
     Appealed,
     Closed,
     Event,
+    Forwarded,
     Informed,
     Left,
     Lifted,
@@ -128,6 +129,11 @@ def _stepped(case: Case, event: Event, now: datetime) -> Step:
         case Answered():
             _in(case, Phase.NOTIFIED, Phase.DECIDED, Phase.ANNOUNCED, Phase.IN_EFFECT)
             return Step(case.model_copy(update={"answered": True}))
+        case Forwarded():
+            # Whatever is decided; but not before somebody has looked at it.
+            if case.phase in (Phase.REPORTED, Phase.DISMISSED):
+                raise Conflict("what was not taken up is not passed on", hint="rempart case triage")
+            return Step(case)
         case Moved():
             return _carried(case, motions.move(case, event.motion, event.signed, now), now)
         case Stated():

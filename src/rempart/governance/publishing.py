@@ -13,10 +13,20 @@ from rempart.governance.charter import CHARTER, CharterEvent
 from rempart.governance.log.canonical import canonical
 from rempart.governance.log.step import Step, seal
 from rempart.model.cases import Case
-from rempart.model.cases_events import Announced, Closed, Event, Lifted, Moved, Stated, TookEffect, Verified
+from rempart.model.cases_events import (
+    Announced,
+    Closed,
+    Event,
+    Forwarded,
+    Lifted,
+    Moved,
+    Stated,
+    TookEffect,
+    Verified,
+)
 
 ALWAYS = (Announced, TookEffect, Lifted, Verified)
-ONCE_PUBLIC = (Moved, Stated, Closed)
+ONCE_PUBLIC = (Moved, Stated, Forwarded, Closed)
 BODY = "body"
 
 

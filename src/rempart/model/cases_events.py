@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -64,6 +65,27 @@ class Answered(Value):
     kind: Literal["answered"] = "answered"
     confidential: Seal
     """Of the answer."""
+
+
+class Recipient(StrEnum):
+    """To whom a report is passed on."""
+
+    OWNER = "owner"
+    HOST = "host"
+    """Of the origin, or of its network."""
+    AUTHORITY = "authority"
+    OTHER = "other"
+
+
+class Forwarded(Value):
+    """The report was passed on: what the remedy ``forward`` comes to, and often all that is to be done."""
+
+    kind: Literal["forwarded"] = "forwarded"
+    to: Recipient
+    name: Person
+    """Which host, which authority: an organisation, never a person who reported."""
+    note: Note = ""
+    by: Person
 
 
 class Scrutinised(Value):
@@ -149,6 +171,7 @@ Event = Annotated[
     | Triaged
     | Notified
     | Answered
+    | Forwarded
     | Scrutinised
     | Informed
     | Moved

@@ -151,7 +151,8 @@ class CasesSection(Value):
     """Cases, as visitors see them."""
 
     register_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9._~:/\[\]-]{1,400}$")] | None = None
-    """Where the public register is: the case's id is added after a slash. Pages and headers link there."""
+    """Where the public register is: the case's id is added after a slash. Pages and headers link there.
+    None: on ``operator_host``, when there is one."""
 
 
 class UsersSection(Value):
@@ -194,12 +195,23 @@ class Configuration(Value):
         return StatePaths(root=self.state)
 
     @property
+    def register_url(self) -> str | None:
+        """What a case's id is put behind, and a slash, to read of it in the register; None: nowhere."""
+        if self.cases.register_url is not None or self.operator_host is None:
+            return self.cases.register_url
+        return f"{self._own_pages}/decisions"
+
+    @property
     def receipt_url(self) -> str | None:
         """What a receipt is put behind to be looked at; None: there is no page for it."""
         if self.operator_host is None:
             return None
+        return f"{self._own_pages}/receipt/"
+
+    @property
+    def _own_pages(self) -> str:
         port = "" if self.edge.https_port == 443 else f":{self.edge.https_port}"
-        return f"https://{self.operator_host}{port}/receipt/"
+        return f"https://{self.operator_host}{port}"
 
     @property
     def shield_pins(self) -> Path:

@@ -73,7 +73,7 @@ class Surroundings(Value):
             secondary_names=tuple(sorted(secondary_names)),
             contact=dns.contact,
             origins=configuration.origins,
-            register_url=configuration.cases.register_url,
+            register_url=configuration.register_url,
         )
 
     def default_nameserver(self, zone: str) -> str | None:

@@ -13,9 +13,10 @@ from rempart.controller.intents import OPERATOR
 from rempart.controller.store.tables import CaseRow
 from rempart.governance.log.step import Step as LogStep
 from rempart.model.cases import Act, MotionKind, Phase
-from rempart.model.cases_events import Closed
+from rempart.model.cases_events import Closed, Forwarded, Recipient, Verified
 from rempart.model.cases_remedies import Measure, Remedy, Target
 from rempart.model.configuration import Configuration
+from rempart.model.errors import Conflict
 from rempart.model.sites import Origin
 from tests.controller.cases.conftest import QUICK, Court
 from tests.controller.intents.conftest import Clock
@@ -71,6 +72,21 @@ def test_a_case_closed_before_it_was_looked_at_is_looked_at_no_more(
     assert verify_what_changed(controller) == 1
     assert [one.event.kind for one in controller.docket.steps(sound)][-1] == "verified"
     assert verify_what_changed(controller) == 0
+
+
+def test_what_was_passed_on_is_recorded(controller: Controller, bench: Court) -> None:
+    id_ = bench.open().id
+    to_host = Forwarded(to=Recipient.HOST, name="Hoster Ltd", by="operator")
+    with pytest.raises(Conflict, match="not taken up"):
+        controller.docket.take(id_, to_host)
+    id_ = bench.to_announced(measure=FORWARD).id
+    bench.time(QUICK.notice_s)
+    controller.docket.take(id_, to_host)
+    assert verify_what_changed(controller) == 1
+    *_, forwarded, seen = controller.docket.steps(id_)
+    assert forwarded.public
+    assert isinstance(seen.event, Verified)
+    assert seen.event.observations == ("passed on to the host: Hoster Ltd",)
 
 
 def test_what_the_log_refuses_to_hear_of_one_case_is_heard_of_another(

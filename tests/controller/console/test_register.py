@@ -6,17 +6,16 @@ import base64
 import json
 import xml.etree.ElementTree as ElementTree
 from datetime import timedelta
-from pathlib import Path
+from importlib import import_module
 
 import pytest
 import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from rempart.controller.cases.confidences import What
 from rempart.controller.cases.register import Entry, Search
-from rempart.controller.store.database import Store
-from rempart.controller.store.migrations import upgrade
-from rempart.controller.store.sealing import Seal
 from rempart.controller.store.tables import CaseTargetRow, RegisterRow
 from rempart.governance.log.proof import parse_proof
 from rempart.governance.register import State
@@ -229,29 +228,25 @@ def test_the_feed_is_one(house: House) -> None:
 
 
 @pytest.mark.parametrize("remedy", [Remedy.DROP_PROXY, Remedy.CHALLENGE])
-def test_an_older_store_gets_the_same_register(house: House, tmp_path: Path, remedy: Remedy) -> None:
+def test_an_older_store_gets_the_same_register(house: House, remedy: Remedy) -> None:
     house.in_effect(measure=Measure(remedy=remedy, target=Target(host=HOST)))
     house.court.open(targets=(Target(host="*.example.org"), Target(host="b.example", whole_zone=True)))
 
-    def all_of(store: Store) -> list[tuple[object, ...]]:
+    def all_of() -> list[tuple[object, ...]]:
         found = []
         for table in (RegisterRow, CaseTargetRow):
-            with store.reading() as session:
+            with house.court.store.reading() as session:
                 rows = session.execute(sa.select(table.__table__)).all()
                 found += sorted(tuple(row) for row in rows)
         return found
 
-    # The same cases in a store as it was before there was a register.
-    older = sa.create_engine(f"sqlite:///{tmp_path}/older.sqlite")
-    upgrade(older, "0006")
-    names = ("cases", "case_steps")
-    with house.court.store.reading() as session, older.begin() as into:
-        for name in names:
-            table = sa.Table(name, sa.MetaData(), autoload_with=older)
-            rows = session.execute(sa.select(*table.columns)).all()
-            into.execute(table.insert(), [row._asdict() for row in rows])
-    older.dispose()
-    before = all_of(house.court.store)
+    before = all_of()
     assert len(before) == 4
-    with Store(f"sqlite:///{tmp_path}/older.sqlite", Seal(b"k" * 32)) as store:
-        assert all_of(store) == before
+    with house.court.store.writing() as session:
+        for table in ("register", "case_targets"):
+            session.execute(sa.text(f"DROP TABLE {table}"))
+        # This step of the migration alone: what later ones have made is there already.
+        step = import_module("rempart.controller.store.migrations.versions.0007_register")
+        with Operations.context(MigrationContext.configure(session.connection())):
+            step.upgrade()
+    assert all_of() == before

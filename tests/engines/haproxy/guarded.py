@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from rempart.engines.haproxy.gate_keys import read_keys
 from rempart.gate import challenge, clearance
+from rempart.model.configuration import TerritorySection
 from rempart.model.gate import COOKIE, GATE_PATH, GateKey, Rung
 from rempart.model.sites import SiteLimits
 from rempart.node.settings import Resolved
@@ -76,9 +77,11 @@ def shop(served: Origin, limits: SiteLimits = NO_LIMITS, host: str = HOST) -> Si
 
 
 @contextlib.contextmanager
-def besieged(one: Origin, *, apart: float = 0.0) -> Iterator[Guarded]:
+def besieged(
+    one: Origin, *, apart: float = 0.0, territory: TerritorySection | None = None
+) -> Iterator[Guarded]:
     """The gate's clock is ``apart`` seconds ahead of the edge's."""
-    with new_edge(shop(one)) as edge:
+    with new_edge(shop(one), territory=territory) as edge:
         paths = edge.config.paths
         (paths.run / "gate").mkdir()
         paths.receipts.mkdir()

@@ -15,13 +15,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rempart.controller.cases.probing import look, spellings
 from rempart.engines.haproxy.remedies import identity
 from rempart.model.cases_remedies import Notice, Remedy
+from rempart.model.challenges import Exemptions
 from rempart.model.configuration import TerritorySection
-from rempart.model.gate import READ_COOKIE, READ_PATH
+from rempart.model.gate import COOKIE, READ_COOKIE, READ_PATH
 from rempart.model.urls import visited
 from rempart.snapshot.items import EdgeRemedy, SiteItem
-from tests.engines.haproxy.edge import Edge, Origin, new_edge, origin, site
+from tests.engines.haproxy.edge import Edge, Origin, certificate, new_edge, origin, site
+from tests.engines.haproxy.guarded import besieged, shop
 from tests.model.test_urls import SAME
 
 HOST = "forum.example.org"
@@ -312,6 +315,59 @@ def test_territory(one: Origin, tmp_path: Path) -> None:
             with_remedies(one.port, remedy(Remedy.INTERSTITIAL, territory=("DE",)), remedy(territory=("FR",)))
         )
         assert [b"<form" in edge.get(HOST, "/a/b", source=one).body for one in sources] == [False, True]
+
+
+def test_a_challenge_for_a_territory_exempts_nobody_there(one: Origin, tmp_path: Path) -> None:
+    table = tmp_path / "networks.csv"
+    table.write_text("127.0.0.64/26,FR\n")
+    there, elsewhere = "127.0.0.70", "127.0.0.1"
+    with besieged(one, territory=TerritorySection(networks=table)) as guarded:
+        edge, host = guarded.edge, "shop.test"
+        item = shop(one).model_copy(
+            update={
+                "challenge": False,
+                "exemptions": Exemptions(paths=("/api/",)),
+                "remedies": (remedy(Remedy.CHALLENGE, None, territory=("FR",)), remedy(territory=("FR",))),
+            }
+        )
+        edge.put(item)
+        for path in ("/", "/api/x"):
+            assert b"/.rempart/gate/" in guarded.get(path=path, source=there).body
+            assert guarded.get(path=path, source=elsewhere).status == 200
+        assert guarded.get(guarded.token(), source=there).status == 200
+        assert guarded.get(path="/robots.txt", source=there).status == 200
+        edge.put(item.model_copy(update={"challenge": True}))
+        assert guarded.get(path="/api/x", source=elsewhere).status == 200
+        assert guarded.get(path="/api/x", source=there).status == 503
+        # What is refused is refused at once, with and without a clearance.
+        assert [
+            edge.get(host, "/a/b", source=there).status,
+            guarded.get(guarded.token(), "/a/b", source=there).status,
+        ] == [403] * 2
+        # And a clearance that the connection has shown leads around nothing.
+        cookie = f"Cookie: {COOKIE}={guarded.token()}\r\n"
+        edge.put(shop(one).model_copy(update={"remedies": (remedy(),)}))
+        asked = "".join(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{cookie}\r\n" for path in ("/", "/a/b", "/"))
+        end = f"GET /a/b HTTP/1.1\r\nHost: {host}\r\n{cookie}Connection: close\r\n\r\n"
+        answers = re.findall(rb"HTTP/1.1 ([0-9]+)", edge.raw((asked + end).encode()))
+        assert answers == [b"200", b"403", b"200", b"403"]
+
+
+def test_what_looks_from_outside_sees_it_in_every_spelling() -> None:
+    with Origin("one") as one, new_edge(certificate(HOST)) as edge:
+        edge.start()
+        for remedies, status, gone_on in (
+            ((WARNING,), 403, True),
+            ((remedy(notice=ORDER),), 451, None),
+            ((), 200, None),
+        ):
+            edge.put(with_remedies(one.port, *remedies))
+            pages = look(edge.config, HOST, (), spellings("/a/b?x=1")).pages
+            assert {(page.status, page.gone_on) for page in pages} == {(status, gone_on)}
+            assert {page.cases for page in pages} == {("2026-abc",) if remedies else ()}
+        # As it came to the origin (Python's server takes the second slash for itself).
+        asked = {line.removeprefix("GET ") for line in one.requests}
+        assert asked == {path.replace("//", "/") for path in spellings("/a/b?x=1")}
 
 
 def test_a_site_without_remedies_is_not_asked_for_any(shared: tuple[Edge, Origin]) -> None:

@@ -195,7 +195,7 @@ def test_goodput_after_the_mitigation_is_of_what_came_then() -> None:
 
 def test_dead_ends_are_counted_by_themselves() -> None:
     result = judge(seen(*steady(None), truth(108, Outcome.DEAD_END), truth(109, Outcome.REFUSED)))
-    assert result.dead_ends == 1
+    assert (result.dead_ends, result.refused) == (1, 1)
     wanted = (BarWanted(metric=Metric.DEAD_ENDS, at_most=0, contender="x"),)
     assert [bar.ok for bar in bars(wanted, [result])] == [False]
 

@@ -158,9 +158,10 @@ def test_nothing_that_was_not_seen_meets_its_bar() -> None:
         "lifted: seconds until it is seen from outside", "moved: records that came along",
         "DNSSEC: moves after which the parent's DS vouches for the answers",
         "reversed: seconds until it is seen from outside",
-        "case: effects that the operator saw from outside itself", "log: sound, verified from outside",
+        "case: effects that the operator saw from outside itself",
+        "log: times it was sound, verified from outside",
         "log: entries in it", "log: steps of the case without an entry",
-        "reporter: public and owner's texts that name them",
+        "reporter: is told that it was lifted", "reporter: public and owner's texts that name them",
     }  # fmt: skip
 
 

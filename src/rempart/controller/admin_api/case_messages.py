@@ -13,8 +13,28 @@ from rempart.controller.cases.rows import CaseStep
 from rempart.governance.charter import CharterEvent
 from rempart.governance.reports.answering import Answering
 from rempart.model.base import Value
-from rempart.model.cases import Arbiter, Case, Category, Order, Policy, Source
-from rempart.model.cases_events import Closed, Informed, Moved, Notified, Person, Scrutinised, Stated, Triaged
+from rempart.model.cases import (
+    Arbiter,
+    Case,
+    Category,
+    Motion,
+    Order,
+    Policy,
+    Signed,
+    Source,
+    Statement,
+)
+from rempart.model.cases_events import (
+    Closed,
+    Forwarded,
+    Informed,
+    Moved,
+    Notified,
+    Person,
+    Scrutinised,
+    Stated,
+    Triaged,
+)
 from rempart.model.cases_remedies import Moment, Target
 
 Long = Annotated[str, Field(min_length=1, max_length=200_000)]
@@ -59,13 +79,34 @@ class NewNotice(Value):
 
 
 NewStep = Annotated[
-    Triaged | Notified | NewAnswer | Scrutinised | Informed | Moved | Stated | NewNotice | NewAppeal | Closed,
+    Triaged
+    | Notified
+    | NewAnswer
+    | Forwarded
+    | Scrutinised
+    | Informed
+    | Moved
+    | Stated
+    | NewNotice
+    | NewAppeal
+    | Closed,
     Field(discriminator="kind"),
 ]
 
 
 class NewStepBody(Value):
     step: NewStep
+
+
+class Unsigned(Value):
+    """A statement on its way to be signed elsewhere; ``motion`` comes with its author's."""
+
+    statement: Statement
+    motion: Motion | None = None
+
+    def step(self, signed: Signed) -> Moved | Stated:
+        """What it is once it is signed."""
+        return Stated(signed=signed) if self.motion is None else Moved(motion=self.motion, signed=signed)
 
 
 class DeadlineView(Value):

@@ -12,7 +12,7 @@ from rempart.controller.cases.effects import account_of
 from rempart.controller.cases.probing import is_in_force, look, spellings
 from rempart.controller.territory import Territory
 from rempart.model.cases import Case
-from rempart.model.cases_events import TookEffect, Verified
+from rempart.model.cases_events import Forwarded, TookEffect, Verified
 from rempart.model.cases_remedies import ON_A_URL, Measure, Remedy, Target
 from rempart.model.errors import RempartError
 from rempart.snapshot.surroundings import Surroundings
@@ -73,7 +73,9 @@ def look_at(controller: Controller, case: Case, measure: Measure) -> Verified:
     """What is seen now of the names that the measure is about."""
     wanted = case.restriction is not None
     if measure.remedy is Remedy.FORWARD:
-        return Verified(in_force=wanted, seen=True, observations=("there is nothing to see",))
+        steps = [one.event for one in controller.docket.steps(case.id)]
+        told = tuple(f"passed on to the {one.to}: {one.name}" for one in steps if isinstance(one, Forwarded))
+        return Verified(in_force=wanted, seen=True, observations=told or ("nobody has passed it on yet",))
     surroundings = Surroundings.of(
         controller.configuration, own_addresses=controller.intents.context.surroundings.own_addresses
     )
@@ -86,7 +88,7 @@ def look_at(controller: Controller, case: Case, measure: Measure) -> Verified:
         for name in _names(controller, measure)
     ]
     found = [is_in_force(measure, case.id, one, edge) for one in seen]
-    applied = applied_by(controller, case.id)
+    applied = applied_by(controller, case)
     words = [one.in_words(edge) for one in seen]
     if measure.territory and any(one.country not in measure.territory for one in seen):
         words.append(f"looked at from outside of {', '.join(measure.territory)}: it cannot be seen from here")

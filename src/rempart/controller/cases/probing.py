@@ -182,11 +182,12 @@ class Visit:
         return PageSeen(path, answer.status_code, cases, challenged, gone_on)
 
     def _ask(self, method: str, path: str, **headers: str) -> httpx.Response:
-        # The path as it stands: httpx would take dot segments out.
-        url = httpx.URL(self._base, raw_path=path.encode("ascii"))
-        request = self._client.build_request(method, url, headers={"Host": self._host, **headers})
+        request = self._client.build_request(method, self._base, headers={"Host": self._host, **headers})
+        # The path as it stands: in an address httpx would take out dot segments and empty ones.
+        request.extensions["target"] = path.encode("ascii")
         request.extensions["sni_hostname"] = self._name
         answer = self._client.send(request)
+        self._client.cookies.clear()  # each page is asked for as by somebody who comes for the first time
         stream = answer.extensions.get("network_stream")
         address = None if stream is None else stream.get_extra_info("client_addr")
         if address:

@@ -366,7 +366,8 @@ class HAProxyEngine:
             commands=done + swept,
             refusals=(*wanted.refusals, *refusals),
             pending=bool(memory.retired),
-            needs_reload=wanted.needs_reload,
+            # A worker that an earlier version started has no map of remedies.
+            needs_reload=wanted.needs_reload or any("Unknown map" in one.reason for one in refusals),
         )
 
     def _carry_out(self, commands: Sequence[RuntimeCommand]) -> tuple[int, list[Refusal]]:

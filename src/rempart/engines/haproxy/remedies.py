@@ -9,7 +9,7 @@ that no spelling of it leads around one, and sets
 * ``txn.remedies``: the ids of what is in force, joined by hyphens; ``txn.cases``: whose;
 * ``txn.notice``: what the page says of them, HTML in the visitor's language; ``txn.blocked_by``: for the
   header Link (RFC 7725 section 4);
-* ``txn.ordered``: every visitor of this territory is challenged, no exemptions.
+* ``txn.guard``, ``txn.ordered``: every visitor of this territory is challenged, the owner exempts nobody.
 
 Who has read a warning gets a signed cookie and goes on; all of it happens in HAProxy, so that a dead gate
 closes no way.
@@ -41,7 +41,6 @@ SHOWN_AT_ONCE = 3
 
 _LETTERS = {Remedy.BLOCK_URL: "b", Remedy.INTERSTITIAL: "i", Remedy.CHALLENGE: "c"}
 _REMEDY = "{ var(txn.remedy) -m found }"
-_ORDERED = "{ var(txn.ordered) -m found }"
 
 
 def entries(remedies: Sequence[EdgeRemedy]) -> frozenset[tuple[str, str]]:
@@ -108,7 +107,6 @@ def found() -> tuple[str, ...]:
     return (
         "    # Remedies on URLs and for territories: all that a request to a site without any pays.",
         f"    http-request lua.remedy if {{ var(txn.site),word(2,|) -m sub {LETTER} }}",
-        f"    http-request set-var(txn.guard) bool(true) if {_ORDERED} {{ nbsrv(gate) gt 0 }}",
     )
 
 

@@ -45,6 +45,7 @@ class Metric(StrEnum):
     TIME_TO_MITIGATE = "time_to_mitigate_s"
     FALSE_POSITIVES = "false_positive_rate"
     DEAD_ENDS = "dead_ends"
+    REFUSED = "refused"
 
 
 class BarWanted(Value):
@@ -124,6 +125,9 @@ class ContenderResult(Value):
     goodput_after: float | None = None
     """Goodput from ``time_to_mitigate_s`` after the attack's begin to its end; None where it was not
     mitigated, or there was none."""
+    refused: int | None = None
+    """Requests of visitors that were told to go away (4xx, connections refused or reset), dead ends not
+    counted."""
     dead_ends: int | None = None
     """Requests of visitors who were challenged and could not pass whatever they did."""
     first_answer_s: float | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rempart.lab.drills.bars import MITIGATED, NOBODY_REFUSED
+from rempart.lab.drills.bars import AT_MOST_WAITING, MITIGATED, NOBODY_REFUSED
 from rempart.lab.drills.contract import Drill, Wave
 from rempart.lab.network.world import WorldShape
 from rempart.lab.visitors.contract import Population
@@ -49,5 +49,14 @@ LEARNING = (
         waves=(),
         crowd=20.0,
         bars=NOBODY_REFUSED,
+    ),
+    Drill(
+        name="overrunning-crowd",
+        summary="the same crowd at an origin that does not bear half of it",
+        world=WorldShape(origin_cpu=0.2),
+        visitors=Population(visits_per_second=2.0),
+        waves=(),
+        crowd=20.0,
+        bars=AT_MOST_WAITING,
     ),
 )

@@ -80,6 +80,7 @@ def judge(seen: Evidence) -> ContenderResult:
         p99_over_calm=latency.p99 / calm if calm and latency.p99 is not None else None,
         visits=len({truth.visit for truth in wanted}),
         goodput_after=goodput_after(seen, mitigated),
+        refused=sum(truth.outcome is Outcome.REFUSED for truth in wanted),
         dead_ends=sum(truth.outcome is Outcome.DEAD_END for truth in wanted),
         first_answer_s=first_answer(seen),
     )
@@ -235,3 +236,5 @@ def figure(result: ContenderResult, metric: Metric) -> float | None:
             return result.false_positive_rate
         case Metric.DEAD_ENDS:
             return None if result.dead_ends is None else float(result.dead_ends)
+        case Metric.REFUSED:
+            return None if result.refused is None else float(result.refused)

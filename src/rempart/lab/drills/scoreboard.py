@@ -131,7 +131,8 @@ def joined(
             "contenders": tuple(results),
             "bars": measures.bars(drill.bars, results),
             "turns": {**old.turns, **turns},
-            "left_out": {name: why for name, why in left_out.items() if name not in ran},
+            # What a program said when it did not start is for who runs it, not for the page.
+            "left_out": {name: why.partition("\n")[0] for name, why in left_out.items() if name not in ran},
         }
     )
 

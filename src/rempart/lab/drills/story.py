@@ -22,17 +22,17 @@ from enum import StrEnum
 
 from rempart.lab.contenders.contract import Contender
 from rempart.lab.contenders.none import NONE
-from rempart.lab.contenders.rempart import REMPART
+from rempart.lab.contenders.rempart import REMPART, authority_of
 from rempart.lab.drills import measures
 from rempart.lab.drills.contract import BarWanted, Drill, Metric, Wave
 from rempart.lab.drills.figures import share as share_of
 from rempart.lab.drills.running import Outcome, Rehearsal, rehearse_standing
 from rempart.lab.drills.starting import HOST, ZONE, made, require_generators, target_of, wait_until_served
 from rempart.lab.drills.story_account import Account, Event, StoryResult
-from rempart.lab.drills.story_case import REPORTER, REPORTER_NAME, Court
-from rempart.lab.drills.story_outside import LOOK_EVERY_S, look, records, until_at, vouched_for, where
+from rempart.lab.drills.story_case import REPORT, REPORTER_NAME, Court
+from rempart.lab.drills.story_outside import LOOK_EVERY_S, asked, look, records, until_at, vouched_for, where
 from rempart.lab.drills.story_proofs import Proofs, bars_of
-from rempart.lab.drills.story_stage import LOG_HOST, Operator, Stage, mentions, staged
+from rempart.lab.drills.story_stage import DESK_HOST, LOG_HOST, Operator, Stage, mentions, staged
 from rempart.lab.network.making import Network, refuse_without_namespaces
 from rempart.lab.network.world import Edge, WorldShape, world
 from rempart.lab.origins.catalogue import ORIGINS
@@ -82,7 +82,7 @@ STORY = Drill(
     waves=(Wave(attack="http-get-flood"),),
     settle_s=1.0,
     calm_s=2.0,
-    attack_s=7.0,
+    attack_s=5.0,
     after_s=1.0,
     bars=tuple(
         BarWanted(metric=Metric.GOODPUT, at_most=FALLS, contender=phase)
@@ -145,6 +145,8 @@ class _Telling:
         papers = made(stage.network.folder / "papers")
         self._court = Court(stage.first.instance, self._account, papers)
         self._kit = papers / "kit.zip"
+        self._authority = authority_of(stage.first.instance)
+        self._reference = ""
         self._seen: list[Rehearsal] = []
 
     def tell(self) -> Told:
@@ -159,6 +161,7 @@ class _Telling:
         self._attacked(Phase.MOVED)
         self._is_reversed()
         self._attacked(Phase.RETURNED)
+        self._is_told()
         self._court.closed()
         self._account.note("anybody", "verifies the public log", seen=self._verified(key))
         return self._told()
@@ -171,8 +174,8 @@ class _Telling:
         self._stage.forum.anew()
         self._stage.parent.points(HOST, self._stage.addresses)
         self._court.founded()
-        key = self._stage.publishes_log()
-        self._account.note("operator", f"publishes the log at {LOG_HOST}")
+        key = self._stage.opens_to_the_public()
+        self._account.note("operator", f"publishes the log at {LOG_HOST}, takes reports at {DESK_HOST}")
         return key
 
     def _goes_behind_the_first(self) -> None:
@@ -186,7 +189,7 @@ class _Telling:
         """From the report to the effect."""
         self._say("the case", 0.0)
         court, first = self._court, self._stage.first
-        court.reported()
+        self._is_reported()
         court.accepted()
         court.notified()
         # The owner may have it from the notice on; who is dropped may have no later.
@@ -200,6 +203,23 @@ class _Telling:
         seen_at = until_at(self._plan, self._stage.forum.bare, seconds=SEEN_WITHIN_S)
         self._proofs.lifted_after_s = round(self._account.since(effective, seen_at), 1)
         self._account.note("anybody", "sees the protection lifted", seen=self._look())
+
+    def _is_reported(self) -> None:
+        """As anybody reports a site: at the operator's public address, over TLS."""
+        status, receipt = asked(self._plan, DESK_HOST, self._authority, "POST", "/reports", REPORT)
+        if status != 201:
+            raise RempartError(f"the report was not taken: {status} {receipt}")
+        self._reference = str(receipt["reference"])
+        self._account.note("reporter", f"reports the site at {DESK_HOST}", seen="a receipt")
+
+    def _is_told(self) -> None:
+        """The reporter looks what became of it, with nothing but the receipt's reference."""
+        path = f"/reports/{self._reference}"
+        status, found = asked(self._plan, DESK_HOST, self._authority, "GET", path)
+        if status != 200:
+            raise RempartError(f"the report cannot be followed: {status} {found}")
+        self._proofs.told = str(found["told"]["stage"])
+        self._account.note("reporter", "looks what became of the report", seen=" ".join(found["words"]))
 
     def _watch_the_notice(self, effective: datetime) -> None:
         """Until a moment before the announced time the site is where it was."""
@@ -274,21 +294,17 @@ class _Telling:
     def _led_to(self) -> Edge:
         """Where the names lead now."""
         stage, found = self._stage, where(self._plan)
-        there = (
-            stage.first.edge,
-            stage.second.edge,
-            stage.forum.bare,
-        )
-        for edge in there:
+        for edge in (stage.first.edge, stage.second.edge, stage.forum.bare):
             if found == {edge.v4, edge.v6}:
                 return edge
         raise RempartError(f"{HOST} leads to {', '.join(sorted(found)) or 'nothing'}, where nobody is")
 
     def _verified(self, key: str) -> str:
         checked = self._stage.verified_log(key)
-        self._proofs.log_sound, self._proofs.log_entries = bool(checked["sound"]), int(checked["entries"])
-        if not self._proofs.log_sound:
+        if not checked["sound"]:
             return f"NOT SOUND: {checked['faults']}"
+        self._proofs.log_sound += 1
+        self._proofs.log_entries = int(checked["entries"])
         return f"sound, {self._proofs.log_entries} entries"
 
     def _vouched(self, operator: Operator) -> bool:
@@ -310,7 +326,7 @@ class _Telling:
     def _told(self) -> Told:
         court, account = self._court, self._account
         steps = court.record()
-        if REPORTER not in court.confided():
+        if REPORTER_NAME not in court.confided():
             raise RempartError("who reported is not kept at all")
         papers = self._kit, self._stage.network.folder / "mirror"
         self._proofs.naming_the_reporter = mentions(REPORTER_NAME, *papers) + (

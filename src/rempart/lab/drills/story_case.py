@@ -39,8 +39,15 @@ POLICY: dict[str, Any] = {
     ],
 }
 REPORTER_NAME = "Rosalind Tell"
-REPORTER = f"{REPORTER_NAME} <rosalind@reporter.test>"
-REPORT = "On the board's first page somebody calls for killings and names who shall be killed.\n"
+REPORT = {
+    "category": "threats",
+    "urls": [f"https://{HOST}/forum/general/topic/topic-1-1/"],
+    "explanation": "Somebody calls for killings there and names who shall be killed.",
+    "name": REPORTER_NAME,
+    "email": "rosalind@reporter.test",
+    "good_faith": True,
+}
+"""As JSON to the public address for reports; the reporter stays unknown to the site."""
 ANSWER = "The post was removed within the hour. We ask you to leave the board protected.\n"
 FACTS = "Posts on the first page call for killings and name people. The owner was told and has answered.\n"
 APPEAL = "The post was gone before anybody decided. Without protection the board is down for everyone.\n"
@@ -48,6 +55,9 @@ REASONS = "The post was removed before the decision. What the rule is for had be
 EXPLANATION = "The posts call for violence against people."
 WHY_NOT = {
     "forward": "The owner has had the report.",
+    "interstitial": "A warning keeps nobody from reading it.",
+    "block_url": "It is posted again under other addresses.",
+    "no_cache": "It is served from the origin all the same.",
     "challenge": "Readers who pass it read the same.",
 }
 
@@ -77,18 +87,13 @@ class Court:
             step=f"charter/{seq}",
         )  # fmt: skip
 
-    def reported(self) -> None:
-        done = self.operator.json(
-            "case", "open", HOST, "--category", "threats",
-            "--report", str(self._text("report.txt", REPORT)),
-            "--reporter-file", str(self._text("reporter.txt", REPORTER)),
-        )  # fmt: skip
-        self.id = done["case"]["id"]
-        self.account.took("opened", "somebody", "reports the site")
-
     def accepted(self) -> None:
-        self._case("triage", "--accept", "--reason", "It may be so.")
-        self.account.took("triaged", "operator", "takes the report up")
+        """The operator makes a case of the one report that waits."""
+        (report,) = self.operator.json("report", "list", "--waiting")["reports"]
+        done = self.operator.json("report", "triage", report["id"], "--accept", "--reason", "It may be so.")
+        self.id = done["case_id"]
+        self.account.took("opened", "operator", "opens a case about the report")
+        self.account.took("triaged", "operator", "takes it up")
 
     def notified(self) -> None:
         self._case("notify")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import ssl
 import time
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import dns.dnssec
 import dns.exception
@@ -121,6 +124,37 @@ def _signed(
     owner = question.question[0].name
     found = answer.get_rrset(answer.answer, owner, dns.rdataclass.IN, kind)
     return found, answer.get_rrset(answer.answer, owner, dns.rdataclass.IN, dns.rdatatype.RRSIG, kind)
+
+
+def asked(
+    plan: World, host: str, authority: Path, method: str, path: str, body: object = None
+) -> tuple[int, Any]:
+    """(status, document) of a request for JSON to a host, found as any visitor finds it, whose certificate
+    ``authority`` must have signed. RempartError when there is no answer."""
+    act = partial(_asked, plan.resolver_v4, host, authority, method, path, body)
+    return inside(plan.namespace(Role.VISITORS), act)
+
+
+def _asked(
+    resolver: str, host: str, authority: Path, method: str, path: str, body: object
+) -> tuple[int, Any]:
+    addresses = sorted(_records(resolver, host, "A"))
+    if not addresses:
+        raise RempartError(f"{host} is not found")
+    context = ssl.create_default_context(cafile=str(authority))
+    headers = {"Host": host, "Accept": "application/json", "Content-Type": "application/json"}
+    try:
+        with (
+            socket.create_connection((addresses[0], 443), timeout=10.0) as plain,
+            context.wrap_socket(plain, server_hostname=host) as wrapped,
+        ):
+            client = http.client.HTTPSConnection(host)
+            client.sock = wrapped
+            client.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = client.getresponse()
+            return answer.status, json.loads(answer.read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise RempartError(f"{host} gives no answer: {type(error).__name__}: {error}") from error
 
 
 def _look(resolver: str) -> View:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rempart.controller.cases.rows import CaseStep
 from rempart.governance.quorum import FOR
+from rempart.governance.reports.outcomes import Stage
 from rempart.lab.drills.story_case import DECIDING, NOTICE_S
 from rempart.lab.figures import Bar, at_least, at_most
 from rempart.model.cases_events import Announced, Appealed, Moved, Stated, TookEffect, Verified
@@ -31,8 +32,11 @@ class Proofs:
     """Of the records that only the exit could bring: those that the second operator answers alike."""
     vouched: int = 0
     """Changes of the delegation after which the DS that the parent had all along vouches for the answers."""
-    log_sound: bool = False
+    log_sound: int = 0
+    """Times that it was, of two: when the decision was made, and in the end against a mirror of then."""
     log_entries: int = 0
+    told: str = ""
+    """How far the report has come, as its reporter is told in the end (``outcomes.Stage``)."""
     naming_the_reporter: int | None = None
     """Files and texts that name who reported: the log's mirror, what the owner is given, the exit."""
 
@@ -56,9 +60,10 @@ def bars_of(steps: Sequence[CaseStep], proofs: Proofs) -> tuple[Bar, ...]:
         at_least(
             "case: effects that the operator saw from outside itself", 2, sum(one.seen for one in looked)
         ),
-        at_least("log: sound, verified from outside", 1, int(proofs.log_sound)),
+        at_least("log: times it was sound, verified from outside", 2, proofs.log_sound),
         at_least("log: entries in it", len(steps), proofs.log_entries),
         at_most("log: steps of the case without an entry", 0, unlogged),
+        at_least("reporter: is told that it was lifted", 1, int(proofs.told == Stage.LIFTED)),
         at_most("reporter: public and owner's texts that name them", 0, proofs.naming_the_reporter),
     )
 

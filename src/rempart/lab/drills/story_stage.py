@@ -38,6 +38,8 @@ MAIL = f"mail.{ZONE}"
 OPERATOR_ZONE = f"operator.{PARENT_ZONE}"
 """The first operator's own, in which it publishes its log."""
 LOG_HOST, LOG_PORT = f"log.{OPERATOR_ZONE}", 9182
+DESK_HOST = f"desk.{OPERATOR_ZONE}"
+"""Where it takes reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +138,14 @@ class Stage:
         """What the owner tells the registrar."""
         self.parent.delegates(ZONE, operator.edge.v4, operator.edge.v6, ds=ds, instead_of=instead_of)
 
-    def publishes_log(self) -> str:
-        """The first operator publishes its log with a site in a zone of its own; the log's verifier key."""
+    def opens_to_the_public(self) -> str:
+        """The first operator publishes its log with a site in a zone of its own, and takes reports at a name
+        in it; the log's verifier key."""
         first = self.first
         first.instance.cli(
             "site", "add", LOG_HOST, "--origin", f"http://127.0.0.1:{LOG_PORT}", "--no-https-redirect"
         )
+        first.instance.cli("record", "add", OPERATOR_ZONE, "desk", "A", first.edge.v4)
         self.parent.delegates(OPERATOR_ZONE, first.edge.v4, first.edge.v6)
         return str(first.instance.json("log", "keys")["key"])
 
@@ -179,11 +183,13 @@ def staged(network: Network, origin: Origin, bare: Edge) -> Iterator[Stage]:
     with ExitStack() as stack:
         with network.quota_lifted(Role.EDGE), network.quota_lifted(Role.SECOND_EDGE):
             # There is another operator before anybody needs one.
+            places = [
+                edge_scene(network, edge, scene, made(network.folder / f"operator-{number}"))
+                for number, edge in enumerate(plan.edges)
+            ]
             launching = [
-                stack.enter_context(
-                    launched(edge_scene(network, edge, scene, made(network.folder / name)), more=more)
-                )
-                for name, edge, more in (("1", plan.edges[0], log), ("2", plan.edges[1], {}))
+                stack.enter_context(launched(places[0], more=log, operator_host=DESK_HOST)),
+                stack.enter_context(launched(places[1])),
             ]
             parent = stack.enter_context(parent_zone(network))
             start_following_resolver(stack, network)

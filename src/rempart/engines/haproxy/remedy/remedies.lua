@@ -152,7 +152,9 @@ core.register_action("remedy", {"http-req"}, function(txn)
   for _, one in ipairs(found) do
     local letter = one.code:sub(1, 1)
     if letter == "c" then
+      -- As everywhere: no gate, no challenge.
       txn:set_var("txn.ordered", true)
+      if txn.f:nbsrv("gate") > 0 then txn:set_var("txn.guard", true) end
     elseif kind == nil or kind == letter then
       if kind == nil then
         kind, status = letter, letter == "b" and one.code:sub(2) or "warn"

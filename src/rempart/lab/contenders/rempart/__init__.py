@@ -27,6 +27,8 @@ def launched(
     scene: EdgeScene,
     learnt: Path | None = None,
     more: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    operator_host: str | None = None,
 ) -> Iterator[Instance]:
     """``rempart up`` at an edge, not waited for. Settings are the documented defaults; only addresses are
     given, and ``more``: sections of its own. ``learnt``: a folder of ``kept_files`` to begin with."""
@@ -47,7 +49,8 @@ def launched(
         "shield": {"enabled": True, "interfaces": [scene.interface], "mode": "native"},
         **{name: dict(section) for name, section in (more or {}).items()},
     }
-    with Instance(ports, settings, place=scene.place, folder=scene.folder / "rp") as instance:
+    folder = scene.folder / "rp"
+    with Instance(ports, settings, operator_host=operator_host, place=scene.place, folder=folder) as instance:
         if learnt is not None:
             give(learnt, instance)
         instance.launch()
