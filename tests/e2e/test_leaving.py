@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import stat
 import subprocess
 import zipfile
@@ -18,7 +17,6 @@ import pytest
 from rempart.lab.certificates import issue
 from rempart.lab.instance import Instance
 from tests.e2e.clients import address_of
-from tests.node.conftest import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -56,7 +54,6 @@ def test_a_signed_site_moves_to_another_operator(tmp_path: Path, origin: str) ->
         first.cli("zone", "dnssec", ZONE, "on")
         ds = ds_of(first)
         assert len(ds) == 1
-        assert ds_of(second) == [] if second.cli("zone", "show", ZONE, check=False).returncode == 0 else True
 
         made = first.json("zone", "export", ZONE, "--format", "bundle", "-o", str(kit))
         assert made["warnings"] == []
@@ -97,7 +94,7 @@ def test_a_signed_site_moves_to_another_operator(tmp_path: Path, origin: str) ->
         assert refused.returncode == 1
         assert "is here already" in refused.stderr
         # The owner's own way, without the operator.
-        token = first.json("token", "create", "leaving", "--permission", "bundle:read")["secret"]
+        token = first.json("token", "create", "leaving", "--permission", "bundle:read")["token"]
         with httpx.Client(
             base_url=f"http://127.0.0.1:{first.ports.api}/client/v4",
             headers={"authorization": f"Bearer {token}"},
@@ -110,11 +107,3 @@ def test_a_signed_site_moves_to_another_operator(tmp_path: Path, origin: str) ->
         with zipfile.ZipFile(own) as archive, zipfile.ZipFile(kit) as before:
             for name in ("records.json", "sites.json", "zone.json", "dnssec/keys.json"):
                 assert archive.read(name) == before.read(name)
-        # What the second operator has now is what it would hand out.
-        kit2 = tmp_path / "kit2.zip"
-        second.cli("record", "remove", ZONE, "new", "A", check=False)
-        second.cli("zone", "export", ZONE, "--format", "bundle", "-o", str(kit2))
-        with zipfile.ZipFile(kit2) as archive, zipfile.ZipFile(kit) as before:
-            for name in ("sites.json", "zone.json", "dnssec/keys.json"):
-                assert json.loads(archive.read(name)) == json.loads(before.read(name))
-        assert eventually(lambda: asked(first, f"mail.{ZONE}", "A") == ["192.0.2.25"], seconds=30) is None

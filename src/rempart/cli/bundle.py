@@ -9,13 +9,14 @@ from pathlib import Path
 
 import click
 
+from rempart.cli.bundle_extras import with_extras
 from rempart.cli.files import read_octets, write_new
 from rempart.cli.output import counted, document, json_option, note, say, working
 from rempart.cli.results import delegation_lines, finish
 from rempart.cli.session import Session, pass_session, route
 from rempart.controller.admin_api.messages import BundleAnswer, BundleView
 from rempart.controller.bundles.archive import PACKED_MAX, read_archive
-from rempart.model.errors import InvalidInput
+from rempart.model.errors import Conflict, InvalidInput
 
 
 def export_bundle(session: Session, name: str, output: Path | None, *, partial: bool, as_json: bool) -> None:
@@ -23,9 +24,11 @@ def export_bundle(session: Session, name: str, output: Path | None, *, partial: 
     to_stdout = str(output) == "-"
     if to_stdout and (as_json or sys.stdout.isatty()):
         raise InvalidInput("an archive with private keys is for a file", field="--output")
+    if output is not None and not to_stdout and output.exists():
+        raise Conflict(f"{output} is there already", field="--output", hint="name another file, or remove it")
     with session.controller() as controller, working(f"gathering {name}"):
         view = controller.ask(BundleView, route("zones", name, "bundle"), partial="true" if partial else None)
-    octets = base64.b64decode(view.content)
+    octets = with_extras(base64.b64decode(view.content), session.configuration.paths)
     manifest = read_archive(octets).manifest
     for warning in view.warnings:
         note(f"rempart: warning: without DNSSEC keys: {warning}")

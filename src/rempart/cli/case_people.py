@@ -13,7 +13,9 @@ from rempart.cli.files import read_text
 from rempart.cli.output import document, json_option, note, say, table
 from rempart.cli.session import Session, pass_session
 from rempart.controller.admin_api.case_messages import CharterChange, CharterView
+from rempart.governance.canonical import SIGN_IN, STATEMENT
 from rempart.governance.charter import (
+    RESOLUTION,
     Adopted,
     Appointed,
     Charter,
@@ -33,6 +35,14 @@ resolution_option = click.option(
 )
 
 
+SIGNED = {
+    STATEMENT: "Your word in a case",
+    SIGN_IN: "Signing in at a console; it decides nothing",
+    RESOLUTION: "Your consent to a change of the charter",
+}
+"""What arbiters sign, by its first line."""
+
+
 @click.group()
 def arbiter() -> None:
     """Who may decide cases."""
@@ -50,6 +60,31 @@ def key(file: Path) -> None:
     made = make_key(file)
     note(f"{file} is yours alone. The operator needs this:")
     say(public_text(made.public_key()))
+
+
+@arbiter.command("sign")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--key", "key_file", required=True, type=click.Path(path_type=Path), help="Your private key.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the 64 octets of the signature there.")
+def sign_file(file: Path, key_file: Path, out: Path | None) -> None:
+    """Sign what a page of the console gave you, on your own machine; print the signature.
+
+    Shows what it is first. What is no statement of Rempart's is not signed.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be read: {error.strerror}", field="FILE") from error
+    kind, _, body = content.partition(b"\n")
+    first = kind + b"\n"
+    if first not in SIGNED:
+        raise InvalidInput(f"{file} is nothing that arbiters sign", field="FILE")
+    note(f"{SIGNED[first]}:")
+    note(body.decode(errors="replace"))
+    signature = sign(private_key(key_file), content)
+    if out is not None:
+        out.write_bytes(base64.b64decode(signature))
+    say(signature)
 
 
 @arbiter.command("add")

@@ -18,11 +18,10 @@ from rempart.cli.case_keys import private_key, sign
 from rempart.cli.files import read_text
 from rempart.cli.output import document, json_option, note, say
 from rempart.cli.session import ControllerCalls, Session, pass_session, route
-from rempart.controller.admin_api.case_messages import CaseView, NewStepBody
+from rempart.controller.admin_api.case_messages import CaseView, NewStepBody, Unsigned
 from rempart.governance.canonical import motion_digest, statement_bytes
-from rempart.model.base import Value
-from rempart.model.cases import Act, Case, GroundKind, Motion, MotionKind, Outcome, Signed, Statement
-from rempart.model.cases_events import Moved, Stated
+from rempart.governance.speaking import statement_of
+from rempart.model.cases import Act, Case, GroundKind, Motion, MotionKind, Outcome, Signed
 from rempart.model.cases_remedies import Remedy
 from rempart.model.errors import InvalidInput
 from rempart.model.validation import checked
@@ -39,13 +38,6 @@ territory_option = click.option(
     help="For visitors from this country (ISO 3166: FR). May be repeated.  [default: everywhere]",
 )
 WITH_A_MEASURE = (MotionKind.DECISION, MotionKind.EMERGENCY, MotionKind.ORDER)
-
-
-class Unsigned(Value):
-    """A statement on its way to be signed elsewhere."""
-
-    statement: Statement
-    motion: Motion | None = None
 
 
 @click.command("propose")
@@ -93,7 +85,7 @@ def propose(session: Session, case_id: str, arbiter: str, kind: str, facts: Path
             }  # fmt: skip
             made["ground"] = _ground(case, rule, law, explanation)
         motion = checked(Motion, made, "motion")
-        said = _statement(case, arbiter, Act.MOVE, motion_digest(motion), now)
+        said = statement_of(case, arbiter, Act.MOVE, motion_digest(motion), now)
         _finish(controller, Unsigned(statement=said, motion=motion), key, write, as_json)
 
 
@@ -127,7 +119,7 @@ def sign_motion(session: Session, case_id: str, arbiter: str, impartial: bool, r
             for line in case_views.motion_lines(motion):
                 note(f"  {line}")
         digest = None if motion is None else motion_digest(motion)
-        said = _statement(
+        said = statement_of(
             case,
             arbiter,
             act,
@@ -173,34 +165,13 @@ def _send(controller: ControllerCalls, unsigned: Unsigned, signature: str, as_js
     signed = checked(
         Signed, {"statement": unsigned.statement.model_dump(), "signature": signature}, "--signature"
     )
-    step = Stated(signed=signed) if unsigned.motion is None else Moved(motion=unsigned.motion, signed=signed)
+    step = unsigned.step(signed)
     path = route("cases", unsigned.statement.case, "steps")
     view = controller.write(CaseView, "POST", path, body=NewStepBody(step=step))
     if as_json:
         document(view.model_dump(mode="json"))
     else:
         case_views.show(view)
-
-
-def _statement(
-    case: Case,
-    arbiter: str,
-    act: Act,
-    motion: str | None,
-    now: datetime,
-    conflict: str = "",
-    *,
-    impartial: bool = True,
-) -> Statement:
-    return checked(
-        Statement,
-        {
-            "case": case.id, "motion": motion, "act": act, "arbiter": arbiter, "at": now,
-            "conflict": conflict, "number": case.numbers.get(arbiter, 0),
-            "impartial": impartial and not conflict,
-        },
-        "--arbiter",
-    )  # fmt: skip
 
 
 def _pair(text: str) -> tuple[str, str]:

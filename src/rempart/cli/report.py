@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from rempart.cli import report_views
-from rempart.cli.case_views import answering_lines
 from rempart.cli.case import by_option, text_argument
+from rempart.cli.case_views import answering_lines
 from rempart.cli.files import read_text
 from rempart.cli.output import document, json_option, note, say, table
 from rempart.cli.session import Session, pass_session, route
@@ -119,6 +119,8 @@ def list_(session: Session, standing: str | None, category: str | None, host: st
         return
     rows = [report_views.row(one) for one in found.reports]
     table(("ID", "RECEIVED", "ABOUT", "HOST", "STANDS", "SITE"), rows, empty="no reports")
+    if found.total > len(rows):
+        note(f"rempart: {len(rows)} of {found.total} reports; --host, --category and --standing narrow it")
 
 
 @report.command("show")

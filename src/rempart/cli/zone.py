@@ -24,10 +24,20 @@ from rempart.controller.admin_api.messages import (
 )
 from rempart.model.challenges import SecurityLevel
 from rempart.model.errors import InvalidInput
+from rempart.model.record_parsing import TTL_MAX, TTL_MIN
 from rempart.model.zones import SslMode, Zone
 
 _CONFIRM = click.option("--confirm", metavar="DIGEST", help="Carry out the plan with this digest.")
 _ON_OFF = click.Choice(["on", "off"])
+
+
+def _seconds(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    """A TTL; 0 for ``off``."""
+    if value is None or value == "off":
+        return None if value is None else 0
+    if not (value.isascii() and value.isdigit()) or not TTL_MIN <= int(value[:9]) <= TTL_MAX:
+        raise click.BadParameter(f"from {TTL_MIN} to {TTL_MAX} seconds, or off")
+    return int(value)
 
 
 @click.group()
@@ -113,6 +123,12 @@ def show(session: Session, name: str, as_json: bool) -> None:
     type=click.Choice([level.value for level in SecurityLevel]),
     help="under_attack challenges every visitor once; the others nobody.",
 )
+@click.option(
+    "--max-ttl",
+    callback=_seconds,
+    metavar="SECONDS|off",
+    help="Let no answer be remembered longer, whatever its record says: before a move, 300.",
+)
 @_CONFIRM
 @json_option
 @pass_session
@@ -124,6 +140,7 @@ def set_(
     always_use_https: str | None,
     flatten_all_cnames: str | None,
     security_level: str | None,
+    max_ttl: int | None,
     confirm: str | None,
     as_json: bool,
 ) -> None:
@@ -134,6 +151,7 @@ def set_(
         always_use_https=_on(always_use_https),
         flatten_all_cnames=_on(flatten_all_cnames),
         security_level=None if security_level is None else SecurityLevel(security_level),
+        max_ttl=max_ttl,
     )
     if wanted == ZoneChange():
         raise InvalidInput("nothing to change was named", hint="see rempart zone set --help")
@@ -306,6 +324,7 @@ def _settings_lines(zone: Zone) -> list[str]:
         f"  ssl          {settings.ssl.value} (for proxied records without a site)",
         f"  https        {'always' if settings.always_use_https else 'as asked for'} (for them, too)",
         f"  CNAMEs       flattened {'all' if settings.flatten_all_cnames else 'where they must be'}",
+        f"  TTLs         {'as written' if settings.max_ttl is None else f'{settings.max_ttl} s at the most'}",
         f"  visitors     {_security_words(settings.security_level)}",
     ]
 

@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 import psutil
 
 from rempart.controller.bell import Bell
+from rempart.controller.cases.disclosure import Disclosure
 from rempart.controller.cases.docket import Docket
+from rempart.controller.cases.owners import OwnersDocket
 from rempart.controller.cases.register import Register
 from rempart.controller.intents import Intents
 from rempart.controller.local_ca import LocalCa
@@ -59,6 +61,10 @@ class Controller:
     """What is done with them."""
     register: Register
     """What everybody may know of cases."""
+    owners: OwnersDocket
+    """Which of them are whose."""
+    disclosure: Disclosure
+    """Transparency reports."""
 
 
 @contextmanager
@@ -100,6 +106,8 @@ def assembled(configuration: Configuration, clock: Callable[[], datetime] = now)
             desk=desk,
             triage=Triage(desk),
             register=Register(intents.context),
+            disclosure=Disclosure(intents.context, log, configuration.log.provider),
+            owners=OwnersDocket(intents.context),
         )
 
 

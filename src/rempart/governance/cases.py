@@ -28,6 +28,7 @@ from rempart.model.cases import (
     Arbiter,
     Case,
     Emergency,
+    Informing,
     LiftReason,
     MotionKind,
     Phase,
@@ -41,6 +42,7 @@ from rempart.model.cases_events import (
     Closed,
     Event,
     Forwarded,
+    Informed,
     Left,
     Lifted,
     Moved,
@@ -80,6 +82,8 @@ def open_case(
         )
     if (event.source is Source.ORDER) != (event.order is not None):
         raise InvalidInput("an order, and nothing else, comes with its particulars", field="order")
+    if event.trusted_flagger and event.source is not Source.REPORT:
+        raise InvalidInput("trusted flaggers send notices, nothing else", field="trusted_flagger")
     case = Case(
         id=id_,
         seq=1,
@@ -91,6 +95,7 @@ def open_case(
         targets=event.targets,
         policy=policy,
         roster=roster,
+        trusted_flagger=event.trusted_flagger,
         order=event.order,
     )
     whom = {Source.REPORT: Addressee.REPORTER, Source.ORDER: Addressee.AUTHORITY}.get(event.source)
@@ -117,6 +122,8 @@ def _stepped(case: Case, event: Event, now: datetime) -> Step:
             return _triaged(case, event)
         case Scrutinised():
             return _scrutinised(case, event)
+        case Informed():
+            return _informed(case, event)
         case Notified():
             return _notified(case, now)
         case Answered():
@@ -167,6 +174,16 @@ def _scrutinised(case: Case, event: Scrutinised) -> Step:
         case.model_copy(update={"phase": phase, "scrutinised": event.complete}),
         (Tell(Addressee.AUTHORITY, "scrutiny"),),
     )
+
+
+def _informed(case: Case, event: Informed) -> Step:
+    if case.order is None:
+        raise Conflict("there is no order in this case")
+    if event.of in case.informed:
+        raise Conflict(f"the authority was told of the {event.of.value} already", field="of")
+    if event.of is Informing.EFFECT and case.phase in (Phase.REPORTED, Phase.TRIAGED, Phase.ANNOUNCED):
+        raise Conflict("what effect the order has is not known yet", field="of")
+    return Step(case.model_copy(update={"informed": (*case.informed, event.of)}))
 
 
 def _notified(case: Case, now: datetime) -> Step:

@@ -4,11 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from rempart.governance.cases import lift_due, restriction_due
 from rempart.governance.quorum import LIFE, LIFE_OTHERWISE
-from rempart.model.cases import Case, Phase
+from rempart.model.cases import Case, MotionKind, Phase
 from rempart.model.cases_events import Announced, Event, Lifted, Notified, TookEffect
+
+
+class DeadlineKind(StrEnum):
+    """What is to happen by then, or may happen until then."""
+
+    ORDER = "order"
+    ANSWER = "answer"
+    MOTION = "motion"
+    EFFECT = "effect"
+    END = "end"
+    APPEAL = "appeal"
+
+
+_WORDS = {
+    DeadlineKind.ORDER: "the order is to be given effect",
+    DeadlineKind.ANSWER: "the owner may answer",
+    DeadlineKind.EFFECT: "the remedy takes effect",
+    DeadlineKind.END: "the remedy ends by itself",
+    DeadlineKind.APPEAL: "the owner may appeal",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +37,16 @@ class Deadline:
     """Until ``at``, ``what``."""
 
     at: datetime
-    what: str
+    kind: DeadlineKind
+    motion: MotionKind | None = None
+    """The open motion, of MOTION."""
+
+    @property
+    def what(self) -> str:
+        """In words."""
+        if self.motion is not None:
+            return f"the motion for {self.motion.value} can be agreed to"
+        return _WORDS[self.kind]
 
     def is_over(self, now: datetime) -> bool:
         return now > self.at
@@ -57,24 +87,29 @@ def counted_from_the_log(before: Case, after: Case, event: Event, now: datetime)
 
 def deadlines(case: Case) -> tuple[Deadline, ...]:
     """What is to happen by when, soonest first."""
-    found: list[tuple[datetime | None, str]] = []
+    found: list[tuple[datetime | None, DeadlineKind]] = []
     if (
         case.order is not None
         and case.restriction is None
         and case.phase not in (Phase.LIFTED, Phase.DISMISSED, Phase.CLOSED)
     ):
-        found.append((case.order.deadline, "the order is to be given effect"))
+        found.append((case.order.deadline, DeadlineKind.ORDER))
     if case.phase is Phase.NOTIFIED and not case.answered:
-        found.append((case.answer_by, "the owner may answer"))
+        found.append((case.answer_by, DeadlineKind.ANSWER))
     if case.motion is not None:
         life = LIFE.get(case.motion.kind, LIFE_OTHERWISE)
-        found.append((case.motion.at + life, f"the motion for {case.motion.kind.value} can be agreed to"))
+        found.append((case.motion.at + life, DeadlineKind.MOTION))
     if not case.suspended:
-        found.append((case.effective_at, "the remedy takes effect"))
-    found.append((case.ends_at, "the remedy ends by itself"))
+        found.append((case.effective_at, DeadlineKind.EFFECT))
+    found.append((case.ends_at, DeadlineKind.END))
     if case.restriction is not None and case.appeal is None and case.outcome is None:
-        found.append((case.appeal_until, "the owner may appeal"))
-    there = [Deadline(at, what) for at, what in found if at is not None]
+        found.append((case.appeal_until, DeadlineKind.APPEAL))
+    about = None if case.motion is None else case.motion.kind
+    there = [
+        Deadline(at, kind, about if kind is DeadlineKind.MOTION else None)
+        for at, kind in found
+        if at is not None
+    ]
     return tuple(sorted(there, key=lambda one: one.at))
 
 

@@ -53,7 +53,7 @@ def move(case: Case, motion: Motion, signed: Signed, now: datetime) -> Case:
         raise Conflict(f"a motion for {_article(case.motion.kind)} is open", field="motion")
     if motion.author not in eligible(case, motion.kind):
         raise Conflict(f"{motion.author} has no part in {_article(motion.kind)} here", field="author")
-    _check_time(case, motion.kind, now)
+    check_time(case, motion.kind, now)
     check_contents(case, motion)
     return _heard(case, signed).model_copy(update={"motion": motion, "standing": (signed,)})
 
@@ -106,7 +106,7 @@ def carry(case: Case, now: datetime) -> Case:
         case MotionKind.CONFIRMATION:
             return _confirmed(settled, carried)
         case MotionKind.REVIEW:
-            assert case.emergency is not None  # noqa: S101 - _check_time saw to it
+            assert case.emergency is not None  # noqa: S101 - check_time saw to it
             reviewed = case.emergency.model_copy(update={"reviewed": True})
             return settled.model_copy(update={"emergency": reviewed})
         case MotionKind.APPEAL:
@@ -126,8 +126,8 @@ def _decided(case: Case, carried: Carried, phase: Phase, effective_at: datetime 
     )
 
 
-def _check_time(case: Case, kind: MotionKind, now: datetime) -> None:
-    """Whether the process has come to where such a motion can be made."""
+def check_time(case: Case, kind: MotionKind, now: datetime) -> None:
+    """Whether the process has come to where such a motion can be made; Conflict when not."""
     match kind:
         case MotionKind.DECISION:
             if case.phase is not Phase.NOTIFIED or case.answer_by is None:

@@ -63,6 +63,7 @@ class Instance:
         ports: Ports | None = None,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
         *,
+        operator_host: str | None = None,
         place: Place | None = None,
         folder: Path | None = None,
     ):
@@ -95,12 +96,14 @@ class Instance:
         for name, section in (settings or {}).items():
             sections.setdefault(name, {}).update(section)
         lines = [f"state = {json.dumps(str(self.state))}"]
+        if operator_host is not None:
+            lines.append(f"operator_host = {json.dumps(operator_host)}")
         for name, section in sections.items():
             lines.append(f"\n[{name}]")
             # JSON's strings, numbers, booleans and lists are TOML's too.
             lines += [f"{key} = {json.dumps(value)}" for key, value in section.items()]
         self.config_file.write_text("\n".join(lines) + "\n")
-        self.configuration = Configuration(state=self.state, **sections)
+        self.configuration = Configuration(state=self.state, operator_host=operator_host, **sections)
 
     # --- the supervisor ------------------------------------------------------------------------
 

@@ -197,6 +197,10 @@ class Measure(Value):
         return self
 
 
+SENDS_AWAY = frozenset({Remedy.DROP_PROXY, Remedy.DROP_DNS, Remedy.CLOSE_ACCOUNT})
+"""Remedies after which names must be found elsewhere. From their notice on, answers are short-lived."""
+
+
 class Restriction(Value):
     """A measure in force. ``id`` is the case's and the number of the step that put it in force."""
 
@@ -227,6 +231,18 @@ class Standing(Value):
     """The account that is closed: all its zones are meant, whatever the target is."""
 
 
+class Announced(Value):
+    """What will have to be found elsewhere, as a notice says."""
+
+    target: Target
+    account: str | None = None
+    """All zones of this account, too."""
+
+    def covers(self, name: str, account: str | None) -> bool:
+        """Whether ``name``, in a zone of ``account``, is meant."""
+        return self.target.covers(name) or (account is not None and account == self.account)
+
+
 class Restricted(Value):
     """What the restrictions in force come to for one name. Several cases may restrict the same name; each is
     lifted by itself."""
@@ -236,19 +252,26 @@ class Restricted(Value):
     dns_dropped: bool = False
     at_edge: tuple[Standing, ...] = ()
     """Those that the edge looks at request by request: on a URL, or for a territory."""
+    short_lived: bool = False
+    """Its answers must be forgotten soon: it is about to be found elsewhere, or back."""
 
 
 UNRESTRICTED = Restricted()
 
 
-def restricted(standing: Iterable[Standing], name: str, account: str | None = None) -> Restricted:
-    """What ``standing`` comes to for ``name``, a name in a zone of ``account``."""
+def restricted(
+    standing: Iterable[Standing],
+    name: str,
+    account: str | None = None,
+    announced: Iterable[Announced] = (),
+) -> Restricted:
+    """What ``standing`` and ``announced`` come to for ``name``, a name in a zone of ``account``."""
     found: set[Remedy] = set()
     at_edge: list[Standing] = []
     for one in standing:
         measure = one.restriction.measure
         if measure.remedy is Remedy.CLOSE_ACCOUNT and one.account is not None and one.account == account:
-            found.add(Remedy.DROP_DNS)
+            found |= {Remedy.DROP_DNS}
         if not measure.target.covers(name):
             continue
         if measure.remedy in ON_A_URL or measure.territory:
@@ -260,4 +283,5 @@ def restricted(standing: Iterable[Standing], name: str, account: str | None = No
         proxy_dropped=Remedy.DROP_PROXY in found,
         dns_dropped=not found.isdisjoint((Remedy.DROP_DNS, Remedy.CLOSE_ACCOUNT)),
         at_edge=tuple(at_edge),
+        short_lived=bool(found & SENDS_AWAY) or any(one.covers(name, account) for one in announced),
     )

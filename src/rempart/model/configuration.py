@@ -134,6 +134,9 @@ class DefenceSection(Value):
     history_entries: int = Field(default=1_000, ge=10, le=100_000)
     """Mitigations and attacks that are over and still listed, of packets and of requests each."""
     history_days: int = Field(default=90, ge=1, le=3_650)
+    learnt_days: float = Field(default=7, ge=0, le=365)
+    """What is usual and what is good outlives a process for so long, with addresses cut to /24 and /48; 0:
+    nothing is kept."""
 
 
 class TerritorySection(Value):

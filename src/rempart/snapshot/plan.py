@@ -161,7 +161,7 @@ class Plan:
         reasons = [
             f"changes the apex NS RRset of {step.item.zone}"
             for step in self.steps
-            if _is_apex_ns(step.item) and step.before is not None and not self._drops_zone(step.item)
+            if _is_apex_ns(step.item) and _names_others(step) and not self._drops_zone(step.item)
             if isinstance(step.item, RRsetItem)
         ]
         for zone in sorted(self.zones_losing):
@@ -232,6 +232,14 @@ def _reasons_of_share(
 
 def _is_apex_ns(item: Item) -> bool:
     return isinstance(item, RRsetItem) and item.rrset.type == "NS" and item.rrset.name == item.zone
+
+
+def _names_others(step: Step) -> bool:
+    """Whether an RRset that was there is gone, or has other data. A TTL alone sends nobody elsewhere."""
+    before, after = step.before, step.after
+    if not isinstance(before, RRsetItem):
+        return False
+    return not isinstance(after, RRsetItem) or after.rrset.rdata != before.rrset.rdata
 
 
 def _is_address(item: RRsetItem) -> bool:

@@ -65,8 +65,8 @@ def test_a_plain_one_is_read() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "../up", "a/../../up", "/etc/passwd", "a//b", "./a", "a/.", "a\\b", "C:/x", "a/", ".hidden", "a/.hidden",
-        "a\x00b", "a b", "é", "a" * 300 + "/..", "a/b/c/d/e", "-rf", "a.", "",
+        "../up", "a/../../up", "/etc/passwd", "a//b", "./a", "a/.", "a\\b", "C:/x", "a/", ".hidden",
+        "a/.hidden", "a\x00b", "a b", "é", "a" * 300 + "/..", "a/b/c/d/e", "-rf", "a.", "",
     ],
 )  # fmt: skip
 def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
@@ -210,10 +210,9 @@ def test_changed_octets_are_refused_or_change_nothing(at: int, what: bytes, cut:
     octets = GOOD[:at] if cut else GOOD[:at] + what + GOOD[at + len(what) :]
     try:
         found = belongings_of(read_archive(octets))
-    except InvalidInput as error:
-        assert error.field == "bundle"
-    else:
-        assert found == belongings_of(read_archive(GOOD))
+    except InvalidInput:
+        return
+    assert found == belongings_of(read_archive(GOOD))
 
 
 @settings(max_examples=100, deadline=None)

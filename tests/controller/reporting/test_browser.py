@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
-from rempart.controller import assembly
-from tests.controller.console.conftest import House, house_in, served
+from rempart.controller.console.application import console_application
+from rempart.controller.intents import OPERATOR
+from rempart.controller.sockets import server
+from tests.controller.reporting.conftest import HOST, Desk
 from tests.e2e.browser import chromium, obstacles, photograph, visitor
-from tests.governance.cast import HOST
 
 pytestmark = pytest.mark.slow
 
@@ -25,26 +29,25 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def seconds() -> list[float]:
-    return [0.0]
-
-
-@pytest.fixture
-def place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: list[float]
-) -> Iterator[tuple[House, str]]:
-    monkeypatch.setattr(assembly, "own_addresses", lambda: ("127.0.0.1", "::1"))
-    with house_in(tmp_path) as house:
-        house.controller.desk.door._monotonic = lambda: seconds[0]
-        with served(house) as url:
-            yield house, url
+def url(desk: Desk) -> Iterator[str]:
+    """The console of the desk's controller, served on loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = server(console_application(desk.controller))
+        thread = threading.Thread(
+            target=lambda: asyncio.run(serving.serve(sockets=[listener])), name="console", daemon=True
+        )
+        thread.start()
+        try:
+            yield f"http://localhost:{listener.getsockname()[1]}"
+        finally:
+            serving.should_exit = True
+            thread.join(60)
 
 
 @pytest.mark.parametrize("scripts", [True, False])
 def test_a_report_is_made_with_the_keyboard_and_followed(
-    browser: Browser, place: tuple[House, str], seconds: list[float], tmp_path: Path, scripts: bool
+    browser: Browser, desk: Desk, url: str, tmp_path: Path, scripts: bool
 ) -> None:
-    _, url = place
     problems: list[str] = []
     with visitor(browser, "fr", scripts=scripts) as page:
         page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
@@ -53,7 +56,7 @@ def test_a_report_is_made_with_the_keyboard_and_followed(
         if scripts:
             assert obstacles(page) == {}
             photograph(page, tmp_path, "report-form")
-        seconds[0] += 30
+        desk.seconds[0] += 30
         page.locator("#category").focus()
         page.keyboard.press("Tab")
         page.keyboard.type(f"https://{HOST}/login")
@@ -82,13 +85,10 @@ def test_a_report_is_made_with_the_keyboard_and_followed(
     assert problems == [], "the browser refuses nothing that the pages need"
 
 
-def test_what_is_wrong_is_read_out_and_kept(
-    browser: Browser, place: tuple[House, str], seconds: list[float]
-) -> None:
-    _, url = place
+def test_what_is_wrong_is_read_out_and_kept(browser: Browser, desk: Desk, url: str) -> None:
     with visitor(browser, "en") as page:
         page.goto(f"{url}/reports/new")
-        seconds[0] += 30
+        desk.seconds[0] += 30
         page.locator("#urls").fill("https://elsewhere.example.net/")
         page.locator("#explanation").fill(WORDS)
         page.locator("#name").fill("Jane")
@@ -102,11 +102,12 @@ def test_what_is_wrong_is_read_out_and_kept(
         assert obstacles(page) == {}
 
 
-def test_the_owners_page(browser: Browser, place: tuple[House, str], seconds: list[float]) -> None:
-    house, url = place
+def test_the_owners_page(browser: Browser, desk: Desk, url: str) -> None:
+    account = desk.controller.intents.zones.list().items[0].account_id
+    token = desk.controller.intents.tokens.create(OPERATOR, account, "laptop").value.secret
     with visitor(browser, "en") as page:
         page.goto(f"{url}/reports/new")
-        seconds[0] += 30
+        desk.seconds[0] += 30
         page.locator("#urls").fill(f"https://{HOST}/login")
         page.locator("#explanation").fill(WORDS)
         page.locator("#name").fill("Jane")
@@ -116,7 +117,7 @@ def test_the_owners_page(browser: Browser, place: tuple[House, str], seconds: li
         page.locator("#reference").wait_for()
     with visitor(browser, "en") as page:
         page.goto(f"{url}/reports/own")
-        page.locator("#token").fill(house.token)
+        page.locator("#token").fill(token)
         page.keyboard.press("Enter")
         page.get_by_role("link", name=f"Report about {HOST}").click()
         assert "jane" not in page.content().lower()

@@ -11,7 +11,8 @@ import pytest
 
 from rempart.controller.cases.confidences import What
 from rempart.controller.intents import OPERATOR
-from rempart.controller.reporting.desk import reference_digest
+from rempart.controller.intents.audit import AuditFilter
+from rempart.controller.reporting.desk import reference_digest, settings_of
 from rempart.controller.reporting.doorkeeping import Stranger
 from rempart.controller.reporting.reading import Wanted
 from rempart.governance.reports import proof
@@ -19,6 +20,7 @@ from rempart.governance.reports.outcomes import Stage
 from rempart.model.abuse_reports import AnswerKind, Denial, Evidence, Standing
 from rempart.model.cases import Act, Phase
 from rempart.model.cases_events import Moved, Notified, Stated
+from rempart.model.configuration import Configuration
 from rempart.model.errors import Conflict, EnvironmentLacks, InvalidInput, NotFound, TooMany
 from rempart.model.sites import Origin
 from tests.controller.cases.conftest import Court
@@ -219,6 +221,32 @@ def test_letters_are_written_and_mailed_by_nobody(desk: Desk) -> None:
     assert (outcome.about, outcome.to) == (Stage.REFUSED, JANE["email"])
     assert "Ce n’est qu’un forum." in outcome.body
     assert "art. 21" in outcome.body
+
+
+def test_what_people_do_is_recorded_and_so_is_asking_who_it_was(desk: Desk) -> None:
+    report = desk.take(category="threats").report
+    triage = desk.controller.triage
+    assert triage.who_reported(report.id).name == JANE["name"]
+    triage.release(report.id)
+    triage.refuse(report.id, Denial.NO_ABUSE, "")
+    entries = desk.controller.intents.audit.list(AuditFilter(), page=1, per_page=50).items
+    done = [one.action for one in entries if one.subject == report.id]
+    assert sorted(done) == ["report.refuse", "report.release", "report.who"]
+    assert all("Jane" not in one.model_dump_json() for one in entries)
+    ours = AuditFilter(account_id=report.account_id)
+    theirs = desk.controller.intents.audit.list(ours, page=1, per_page=50).items
+    assert report.id not in [one.subject for one in theirs], "the site does not see who is asked about"
+
+
+def test_reporters_follow_their_reports_at_the_operators_own_host() -> None:
+    given: dict[str, Any] = {"state": "/tmp/x", "operator_host": "abuse.example.org"}
+    assert settings_of(Configuration.model_validate(given)).status_url == "https://abuse.example.org/reports"
+    edge = {"edge": {"https_port": 8443}}
+    found = settings_of(Configuration.model_validate({**given, **edge}))
+    assert found.status_url == "https://abuse.example.org:8443/reports"
+    said = {"reports": {"status_url": "https://else.example/r"}}
+    assert settings_of(Configuration.model_validate({**given, **said})).status_url == "https://else.example/r"
+    assert settings_of(Configuration.model_validate({"state": "/tmp/x"})).status_url is None
 
 
 def test_who_wants_to_be_named_is(desk: Desk) -> None:

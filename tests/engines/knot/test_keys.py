@@ -26,7 +26,9 @@ def fresh_key(**fields: object) -> ZoneKey:
 
 
 def told(server: Server) -> ZoneKeys:
-    return eventually(server.engine.keys_to_tell, what="keys are told")
+    held = eventually(server.engine.keys_to_tell, what="keys are told")
+    assert held is not None
+    return held
 
 
 def test_a_zone_that_moves_keeps_its_ds_and_validates(server: Server) -> None:

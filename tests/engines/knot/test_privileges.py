@@ -82,6 +82,7 @@ def test_keys_pass_between_the_two_users(server: Server) -> None:
     """Knot writes and reads where only the node and it can come."""
     server.engine.apply(server.view.put(*plain_zone("example.org", dnssec=True)), server.view)
     held = eventually(server.engine.keys_to_tell, what="keys are told")
+    assert held is not None
     server.engine.apply(server.view.drop_zone("example.org"), server.view)
     items = [KeysItem(held=held), *plain_zone("example.org", dnssec=True)]
     report = server.engine.apply(server.view.put(*items), server.view)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import cloudflare
@@ -148,7 +149,7 @@ def refused(client: Cloudflare, account: str, host: str) -> list[Any]:
         "host_notification": "send-anon",
         "justification": WORDS,
     }
-    calls = (
+    calls: tuple[Callable[[], object], ...] = (
         lambda: client.abuse_reports.create(
             report_param="abuse_general", act="abuse_general", urls="https://other.example.net/", **common
         ),

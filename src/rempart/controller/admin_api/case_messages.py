@@ -13,10 +13,21 @@ from rempart.controller.cases.rows import CaseStep
 from rempart.governance.charter import CharterEvent
 from rempart.governance.reports.answering import Answering
 from rempart.model.base import Value
-from rempart.model.cases import Arbiter, Case, Category, Order, Policy, Source
+from rempart.model.cases import (
+    Arbiter,
+    Case,
+    Category,
+    Motion,
+    Order,
+    Policy,
+    Signed,
+    Source,
+    Statement,
+)
 from rempart.model.cases_events import (
     Closed,
     Forwarded,
+    Informed,
     Moved,
     Notified,
     Person,
@@ -38,6 +49,7 @@ class NewCase(Value):
     targets: tuple[Target, ...] = Field(min_length=1, max_length=50)
     urls: tuple[Annotated[str, Field(max_length=2_000)], ...] = Field(default=(), max_length=200)
     order: Order | None = None
+    trusted_flagger: bool = False
     report: Long | None = None
     reporter: Annotated[str, Field(min_length=1, max_length=REPORTER_LENGTH_MAX)] | None = Field(
         default=None, repr=False
@@ -72,6 +84,7 @@ NewStep = Annotated[
     | NewAnswer
     | Forwarded
     | Scrutinised
+    | Informed
     | Moved
     | Stated
     | NewNotice
@@ -83,6 +96,17 @@ NewStep = Annotated[
 
 class NewStepBody(Value):
     step: NewStep
+
+
+class Unsigned(Value):
+    """A statement on its way to be signed elsewhere; ``motion`` comes with its author's."""
+
+    statement: Statement
+    motion: Motion | None = None
+
+    def step(self, signed: Signed) -> Moved | Stated:
+        """What it is once it is signed."""
+        return Stated(signed=signed) if self.motion is None else Moved(motion=self.motion, signed=signed)
 
 
 class DeadlineView(Value):
@@ -109,7 +133,8 @@ class CaseView(Value):
 
 class Cases(Value):
     cases: tuple[CaseView, ...]
-    total: int
+    next: str | None
+    """After which case the rest comes; None: that is all."""
 
 
 class CaseSteps(Value):

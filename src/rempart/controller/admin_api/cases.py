@@ -19,6 +19,7 @@ from rempart.controller.admin_api.case_messages import (
     NewAppeal,
     NewCase,
     NewNotice,
+    NewStep,
     NewStepBody,
 )
 from rempart.controller.assembly import Controller
@@ -61,9 +62,11 @@ def router(controller: Controller) -> APIRouter:
         )
 
     @routes.get("/cases")
-    def list_cases(phase: Phase | None = None, page: int = 1, per_page: int = 100) -> Cases:
-        found = docket.list(phase=phase, page=page, per_page=per_page)
-        return Cases(cases=tuple(view(one, in_full=False) for one in found.items), total=found.total)
+    def list_cases(
+        phase: Phase | None = None, host: str | None = None, after: str | None = None, limit: int = 100
+    ) -> Cases:
+        found = docket.list(phase=phase, host=host, after=after, limit=limit)
+        return Cases(cases=tuple(view(one, in_full=False) for one in found.items), next=found.next)
 
     @routes.post("/cases", status_code=201)
     def open_case(new: NewCase) -> CaseView:
@@ -79,6 +82,7 @@ def router(controller: Controller) -> APIRouter:
             new.by,
             urls=new.urls,
             order=new.order,
+            trusted_flagger=new.trusted_flagger,
             confidential=tuple((what, text) for what, text in given if text is not None),
         )
         return view(case)
@@ -110,26 +114,8 @@ def router(controller: Controller) -> APIRouter:
         return {"text": text_of(case), "dsa": application_of(case)}
 
     @routes.post("/cases/{case_id}/steps")
-    def take_step(case_id: str, new: NewStepBody) -> CaseView:
-        match new.step:
-            case NewAnswer(text=text):
-                case_ = docket.answer(case_id, text)
-            case NewAppeal(text=text):
-                case_ = docket.appeal(case_id, text)
-            case NewNotice(effective_at=at, by=by):
-                case_ = docket.get(case_id)
-                if case_.decision is None:
-                    raise Conflict("nothing is decided yet", field="case")
-                # Judged again when it is taken; a moment more, because that is later.
-                notice = timedelta(seconds=case_.policy.notice_s + 1)
-                earliest = whole_seconds(controller.clock()) + notice
-                event = Announced(decision=case_.decision, effective_at=at or earliest, by=by)
-                case_ = docket.take(case_id, event)
-            case event:
-                case_ = docket.take(case_id, event)
-        while docket.tick(case_id):
-            case_ = docket.get(case_id)
-        return view(case_)
+    def take(case_id: str, new: NewStepBody) -> CaseView:
+        return view(take_step(controller, case_id, new.step))
 
     @routes.get("/charter")
     def show_charter() -> CharterView:
@@ -140,3 +126,27 @@ def router(controller: Controller) -> APIRouter:
         return charter_view(docket.charter.amend(new.change))
 
     return routes
+
+
+def take_step(controller: Controller, case_id: str, new: NewStep) -> Case:
+    """One step of a case by whoever may take it, and whatever it brings about at once."""
+    docket = controller.docket
+    match new:
+        case NewAnswer(text=text):
+            case_ = docket.answer(case_id, text)
+        case NewAppeal(text=text):
+            case_ = docket.appeal(case_id, text)
+        case NewNotice(effective_at=at, by=by):
+            case_ = docket.get(case_id)
+            if case_.decision is None:
+                raise Conflict("nothing is decided yet", field="case")
+            # Judged again when it is taken; a moment more, because that is later.
+            notice = timedelta(seconds=case_.policy.notice_s + 1)
+            earliest = whole_seconds(controller.clock()) + notice
+            event = Announced(decision=case_.decision, effective_at=at or earliest, by=by)
+            case_ = docket.take(case_id, event)
+        case event:
+            case_ = docket.take(case_id, event)
+    while docket.tick(case_id):
+        case_ = docket.get(case_id)
+    return case_

@@ -70,7 +70,7 @@ def router(controller: Controller) -> APIRouter:
     @routes.post("", status_code=201)
     def file_report(new: NewReport) -> ReceiptView:
         receipt = desk.take(new.notice(), Way.OPERATOR)
-        return receipt_view(receipt, (controller.configuration.reports.status_url or "").rstrip("/"))
+        return receipt_view(receipt, (desk.settings.status_url or "").rstrip("/"))
 
     @routes.get("/answering")
     def how_sites_answer(site: str | None = None) -> Answering:
@@ -95,7 +95,7 @@ def router(controller: Controller) -> APIRouter:
 
     @routes.get("/{report_id}/contact")
     def who_reported(report_id: str) -> ContactView:
-        return ContactView(contact=desk.reading.contact(report_id))
+        return ContactView(contact=triage.who_reported(report_id))
 
     @routes.get("/{report_id}/files/{number}")
     def file_of_report(report_id: str, number: int) -> Response:

@@ -10,20 +10,22 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from rempart.controller.cases import register, rows
 from rempart.controller.cases.charter import CharterBook, charter_of
 from rempart.controller.cases.confidences import Confidence, What, keep, kept
 from rempart.controller.cases.effects import carry_out
+from rempart.controller.cases.notices import follow_notice
 from rempart.controller.cases.possible import check_possible
 from rempart.controller.intents.actor import SYSTEM
-from rempart.controller.intents.context import Context, Page, check_page
+from rempart.controller.intents.context import Context, check_page
 from rempart.controller.store.tables import CaseRow, CaseStepRow
 from rempart.controller.territory import Territory
 from rempart.governance.cases import Step, open_case, step
@@ -47,6 +49,7 @@ from rempart.model.cases_events import (
 )
 from rempart.model.cases_remedies import Target
 from rempart.model.errors import Conflict, EnvironmentLacks, NotFound, RempartError
+from rempart.model.names import parse_hostname
 
 EMERGENCY_PAUSE = timedelta(days=30)
 """Between two emergencies about the same host in different cases: else the 72 hours would be no bound."""
@@ -66,6 +69,14 @@ class Log(Protocol):
     is found. Raises EnvironmentLacks or Conflict when it is not: the step then has no effect."""
 
     def append(self, step: LogStep) -> InLog: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A part of the list of cases. ``next``: after which case the rest comes; None: there is none."""
+
+    items: tuple[Case, ...]
+    next: str | None
 
 
 class Docket:
@@ -88,6 +99,7 @@ class Docket:
         *,
         urls: tuple[str, ...] = (),
         order: Order | None = None,
+        trusted_flagger: bool = False,
         confidential: tuple[tuple[What, str], ...] = (),
         alongside: Callable[[Session, str], None] | None = None,
     ) -> Case:
@@ -108,6 +120,7 @@ class Docket:
                 urls=urls,
                 confidential=tuple(sealed),
                 order=order,
+                trusted_flagger=trusted_flagger,
                 policy=charter.policy.version if charter.policy else "none",
                 charter=charter.seq,
                 by=by,
@@ -180,6 +193,13 @@ class Docket:
                 _log.error("a step is not taken by the public log", case=id_, problem=str(error))
         return done
 
+    def waiting(self) -> tuple[int, datetime | None]:
+        """How many steps are intended and not known to be in the log, and since when the oldest is."""
+        with self._context.reading() as session:
+            pending = select(func.count(), func.min(CaseStepRow.at)).where(CaseStepRow.log_index.is_(None))
+            number, oldest = session.execute(pending).one()
+            return number, oldest
+
     def due(self) -> tuple[str, ...]:
         """Cases in which something is to happen now."""
         with self._context.reading() as session:
@@ -220,20 +240,30 @@ class Docket:
         *,
         phase: Phase | None = None,
         phases: Collection[Phase] = (),
-        page: int = 1,
-        per_page: int = 100,
-    ) -> Page[Case]:
-        """Newest first; of one phase, or of several."""
-        check_page(page, per_page)
+        host: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Listed:
+        """Newest first; of one phase, or of several. ``after``: those that come after this case. ``host``: of
+        the first target.
+
+        The hundredth page costs what the first does. NotFound when there is no case ``after``.
+        """
+        check_page(1, limit)
         with self._context.reading() as session:
             found = select(CaseRow)
             wanted = [one.value for one in (*phases, *((phase,) if phase else ()))]
             if wanted:
                 found = found.where(CaseRow.phase.in_(wanted))
-            total = session.scalars(select(func.count()).select_from(found.subquery())).one()
-            some = found.order_by(CaseRow.opened_on.desc(), CaseRow.id).limit(per_page)
-            there = session.scalars(some.offset((page - 1) * per_page))
-            return Page(tuple(map(rows.state_of, there)), total, page, per_page)
+            if host is not None:
+                found = found.where(CaseRow.host == parse_hostname(host, wildcard=True, field="host"))
+            if after is not None:
+                last = rows.case_row(session, after)
+                place = tuple_(CaseRow.opened_on, CaseRow.id)
+                found = found.where(place < (last.opened_on, last.id))
+            some = found.order_by(CaseRow.opened_on.desc(), CaseRow.id.desc()).limit(limit + 1)
+            there = tuple(map(rows.state_of, session.scalars(some)))
+            return Listed(there[:limit], there[limit - 1].id if len(there) > limit else None)
 
     def to_verify(self) -> tuple[tuple[Case, datetime], ...]:
         """Cases whose remedy was put in force or lifted, and since when nobody has seen it from outside.
@@ -280,10 +310,9 @@ class Docket:
             return
         # At each signature, not only at the first: two cases may have come this far side by side.
         since = now - EMERGENCY_PAUSE
-        others = select(CaseRow).where(
-            CaseRow.id != case.id,
-            or_(CaseRow.emergency_on > since, CaseRow.phase == Phase.ANNOUNCED.value),
-        )
+        # Agreed to and not in force yet: an emergency is due at once, a decision after its notice.
+        about_to = and_(CaseRow.phase == Phase.ANNOUNCED.value, CaseRow.due_on <= now)
+        others = select(CaseRow).where(CaseRow.id != case.id, or_(CaseRow.emergency_on > since, about_to))
         for other in map(rows.state_of, session.scalars(others)):
             about = [one for one in case.targets if any(map(one.overlaps, other.targets))]
             if about and path_is_spent(other, since):
@@ -332,14 +361,17 @@ class Docket:
                 write.session.add(row_of_case)
             rows.keep_state(row_of_case, case)
             register.note(write.session, case)
+            write.session.add_all(rows.mark_rows(None if case.seq == 1 else before, event, case, there.at))
             if effects:
                 row_of_case.verify_from = there.at
             elif isinstance(event, Verified):
                 row_of_case.verify_from = None
             write.session.flush()
-            if carry_out(write, effects):
+            effective = carry_out(write, effects)
+            if follow_notice(write, case) or effective:
                 written = write.settle(case, f"case.{event.kind}", id_, unconditional=True)
-                row_of_case.effect_revision = written.revision
+                if effective:
+                    row_of_case.effect_revision = written.revision
 
     def _stepped(self, session: Session, row: CaseStepRow) -> Step:
         event = EVENT.validate_json(row.event)

@@ -62,7 +62,7 @@ def _put(write: Transaction, restriction: Restriction, notice: Notice | None) ->
             account_id=account,
         )
     )
-    _touch(write, target, account)
+    touch(write, target, account)
 
 
 def _lift(write: Transaction, id_: str) -> None:
@@ -71,7 +71,7 @@ def _lift(write: Transaction, id_: str) -> None:
         return
     target, account = Measure.model_validate(row.measure).target, row.account_id
     write.session.execute(delete(RestrictionRow).where(RestrictionRow.id == id_))
-    _touch(write, target, account)
+    touch(write, target, account)
 
 
 def account_of(session: Session, target: Target) -> str | None:
@@ -80,7 +80,7 @@ def account_of(session: Session, target: Target) -> str | None:
     return None if home is None else home.account_id
 
 
-def _touch(write: Transaction, target: Target, account: str | None) -> None:
+def touch(write: Transaction, target: Target, account: str | None) -> None:
     """Have everything compiled again that the target is about. A zone that is not here has nothing to
     compile; the remedy stands all the same, should it come."""
     session = write.session

@@ -18,6 +18,7 @@ How to add a room:
 4. A place in the navigation: ``NAVIGATION`` in ``frame.py``.
 
 What a template has besides its own values: ``t``, ``language``, ``moment(datetime)``, ``day(datetime)``,
+``left(datetime)``,
 ``words(room, enum)`` (the text ``cases.<room>.<value>``), ``static(name)``, ``seat`` (who is signed in, or
 None), ``here`` (path), ``base_url``, ``navigation``.
 

@@ -6,14 +6,23 @@ from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from rempart.controller.assembly import Controller
-from rempart.controller.console import charter, register, reports, signing_in, site_reports, static
+from rempart.controller.console import (
+    charter,
+    docket,
+    owner,
+    register,
+    reports,
+    signing_in,
+    site_reports,
+    static,
+)
 from rempart.controller.console.faults import answer_errors, fault_page
 from rempart.controller.console.frame import Frame
 from rempart.controller.console.guard import Guard
 from rempart.controller.transparency.serving import log_application
 
 # site_reports before reports: its paths would be references there.
-ROOMS = (register, charter, signing_in, site_reports, reports)
+ROOMS = (register, charter, signing_in, docket, owner, site_reports, reports)
 
 
 def console_application(controller: Controller) -> FastAPI:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import APIRouter, Request, Response
 
 from rempart.controller.console.frame import Frame
-from rempart.governance.charter import CHARTER, Charter
+from rempart.governance.charter import CHARTER, CHARTER_EVENT, Adopted, Appointed, Charter, Retired
 from rempart.model.cases import Arbiter
 from rempart.model.errors import NotFound
 
@@ -27,17 +27,19 @@ def router(frame: Frame) -> APIRouter:
 
     def steps(kind: str) -> dict[str, dict[str, Any]]:
         """Steps of the charter by what they are about: entry of the log, and when."""
-        found = {}
+        found: dict[str, dict[str, Any]] = {}
         for _, index in controller.log.under(f"{CHARTER}/", STEPS_MAX):
             step = controller.log.step(index)
-            if step.kind == kind:
-                about = step.public.get("policy", step.public.get("arbiter"))
-                id_ = (
-                    about
-                    if isinstance(about, str)
-                    else dict(about or {})["version" if kind == "adopted" else "id"]
-                )
-                found[id_] = {"index": index, "at": step.at}
+            if step.kind != kind:
+                continue
+            event = CHARTER_EVENT.validate_python(step.public)
+            match event:
+                case Adopted():
+                    found[event.policy.version] = {"index": index, "at": step.at}
+                case Appointed():
+                    found[event.arbiter.id] = {"index": index, "at": step.at}
+                case Retired():
+                    found[event.arbiter] = {"index": index, "at": step.at}
         return found
 
     @routes.get("/policies")

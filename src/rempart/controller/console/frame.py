@@ -116,6 +116,7 @@ class Frame:
             "language": words.code,
             "languages": [(code, NAMES[code]) for code in LANGUAGES],
             "moment": lambda when: moment(when, words),
+            "left": lambda when: left(when, self.controller.clock(), words),
             "day": lambda when: day(when, words),
             "words": lambda room, one: words(f"cases.{room}.{one.value if isinstance(one, Enum) else one}"),
             "static": lambda name: ASSETS[name].path,
@@ -217,6 +218,17 @@ def day(when: datetime, words: Words) -> Markup:
     month = words(f"frame.month.{when.month}")
     text = words("frame.day", day=when.day, month=month, year=when.year)
     return Markup('<time datetime="{}">{}</time>').format(f"{when:%Y-%m-%d}", text)
+
+
+def left(when: datetime, now: datetime, words: Words) -> str:
+    """How long it is until then, roughly."""
+    minutes = int((when - now).total_seconds() // 60)
+    if minutes < 0:
+        return words("frame.left.over")
+    for unit, size in (("days", 1_440), ("hours", 60)):
+        if minutes >= 2 * size:
+            return words(f"frame.left.{unit}", number=minutes // size)
+    return words("frame.left.minutes", number=minutes)
 
 
 def moment(when: datetime, words: Words) -> Markup:

@@ -22,7 +22,7 @@ from rempart.model.errors import InvalidInput
 
 PER_PAGE = 20
 FEED_ENTRIES = 50
-PAGES_MAX = 10_000
+PAGE = re.compile("[1-9][0-9]{0,4}")
 TEXT_MAX = 300
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _Choice = TypeVar("_Choice", Remedy, State)
@@ -79,7 +79,7 @@ def router(frame: Frame) -> APIRouter:
             search = asked.search()
         except InvalidInput as error:
             problem = error
-        number = min(int(page), PAGES_MAX) if page.isascii() and page.isdecimal() and int(page) else 1
+        number = int(page) if PAGE.fullmatch(page) else 1
         return frame.page(
             request,
             "register/list.html",

@@ -37,7 +37,9 @@ from rempart.governance.reports.forwarding import Happened, Recipient, forwardin
 from rempart.governance.reports.outcomes import Stage
 from rempart.model.abuse_reports import Denial, KeptFile, Language, Notice, Report, Standing, Way
 from rempart.model.base import Value
+from rempart.model.configuration import Configuration
 from rempart.model.errors import InvalidInput
+from rempart.model.report_settings import ReportsSection
 from rempart.model.reported_urls import ReportedUrls, parse_reported_urls
 
 _log = structlog.get_logger("reports")
@@ -65,7 +67,7 @@ class AbuseDesk:
         """``folder``: where files are kept."""
         self.context = context
         self.docket = docket
-        self.settings = context.configuration.reports
+        self.settings = settings_of(context.configuration)
         self.evidence = EvidenceFolder(folder, context.store.seal)
         self.door = Doorkeeper(self.settings, monotonic)
         self.reading = Reading(context, docket)
@@ -226,6 +228,16 @@ class AbuseDesk:
         for address in origins[:HOSTS_MAX]:
             said = letters.host_words(report, content, None if anonymous else contact, address, self.settings)
             letters.put(write.session, seal, row, letters.HOST, "report", said, whole_seconds(write.now))
+
+
+def settings_of(configuration: Configuration) -> ReportsSection:
+    """The settings; where the operator has a host of their own, reporters follow their reports there."""
+    found = configuration.reports
+    if found.status_url is not None or configuration.operator_host is None:
+        return found
+    port = configuration.edge.https_port
+    place = configuration.operator_host + ("" if port == 443 else f":{port}")
+    return found.model_copy(update={"status_url": f"https://{place}/reports"})
 
 
 HOSTS_MAX = 10

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from rempart.controller.cases.confidences import What
 from rempart.controller.cases.rows import whole_seconds
-from rempart.controller.intents.actor import SYSTEM
+from rempart.controller.intents.actor import OPERATOR, SYSTEM
 from rempart.controller.intents.transaction import Transaction
 from rempart.controller.reporting import letters
 from rempart.controller.reporting.confidences import (
@@ -56,20 +56,19 @@ class Triage:
 
     def release(self, id_: str) -> Report:
         """Let a report that was held go on to the site, and to the host where that is the policy."""
-        with self._context.writing(SYSTEM) as write:
+        with self._context.writing(OPERATOR) as write:
             row = _open_row(write.session, id_)
             if row.forwarded_at is not None:
                 raise Conflict("it was passed on already", field="report")
             row.held = False
             write.session.flush()
             self._desk.pass_on(write, row, Happened.RELEASED)
-            write.session.flush()
-            return view(write.session, row)
+            return self._recorded(write, row, "release")
 
     def refuse(self, id_: str, denial: Denial, reason: str) -> Report:
         """Do not take it up. Whoever added to it is not refused with it: the next of them stands for the
         rest from now on."""
-        with self._context.writing(SYSTEM) as write:
+        with self._context.writing(OPERATOR) as write:
             row = _open_row(write.session, id_)
             row.standing, row.denial = Standing.REFUSED.value, denial.value
             row.reason, row.decided_at = reason, whole_seconds(write.now)
@@ -81,18 +80,16 @@ class Triage:
                     one.same_as = first.id
                 write.session.flush()
                 self._desk.pass_on(write, first, Happened.RECEIVED)
-            write.session.flush()
-            return view(write.session, row)
+            return self._recorded(write, row, "refuse")
 
     def settle(self, id_: str, reason: str) -> Report:
         """The matter is over without a decision: the site has seen to it, say."""
-        with self._context.writing(SYSTEM) as write:
+        with self._context.writing(OPERATOR) as write:
             row = _open_row(write.session, id_)
             for one in (row, *_additions(write.session, id_)):
                 one.standing, one.reason = Standing.SETTLED.value, reason
                 one.decided_at = whole_seconds(write.now)
-            write.session.flush()
-            return view(write.session, row)
+            return self._recorded(write, row, "settle")
 
     def take_up(self, id_: str, reason: str, by: str) -> Case:
         """Make a case of it, which is triaged with this. Conflict when policy or arbiters are wanting."""
@@ -127,13 +124,14 @@ class Triage:
     def join(self, id_: str, case_id: str) -> Report:
         """Make it a part of a case that there is, about the same site."""
         case = self._docket.get(case_id)
-        with self._context.writing(SYSTEM) as write:
+        with self._context.writing(OPERATOR) as write:
             row = _open_row(write.session, id_)
             if case.phase is Phase.CLOSED:
                 raise Conflict("the case is closed", field="case")
             if not any(one.covers(row.site) or one.covers(row.host) for one in case.targets):
                 raise Conflict(f"case {case_id} is not about {row.host}", field="case")
             self._link(write.session, row, case_id)
+            self._recorded(write, row, "join")
         self._pass_on_as_a_case(id_)
         return self._desk.reading.get(id_)
 
@@ -142,7 +140,7 @@ class Triage:
 
         The first answer is what is measured; a later one adds to it.
         """
-        with self._context.writing(SYSTEM) as write:
+        with self._context.writing(OPERATOR) as write:
             row = write.session.get(AbuseReportRow, id_)
             foreign = row is not None and account_id is not None and row.account_id != account_id
             if row is None or foreign or row.forwarded_at is None:
@@ -162,6 +160,12 @@ class Triage:
         """A file that came with a report."""
         self._desk.reading.get(id_)
         return self._desk.evidence.open(id_, number)
+
+    def who_reported(self, id_: str) -> Contact:
+        """Who sent it. That somebody asked is recorded in the audit log before it is answered."""
+        with self._context.writing(OPERATOR) as write:
+            self._recorded(write, report_row(write.session, id_), "who")
+        return self._desk.reading.contact(id_)
 
     # --- the outbox ----------------------------------------------------------------------------------
 
@@ -214,7 +218,8 @@ class Triage:
                     continue
                 row.told = said.stage.value
                 sender = open_sender(self._seal, row)
-                if sender.contact.email:
+                # Who has sent it twice is told once.
+                if sender.contact.email and row.denial != Denial.DUPLICATE.value:
                     report = view(write.session, row)
                     words = letters.outcome_words(
                         report, said, sender.reference, sender.contact, self._desk.settings
@@ -256,6 +261,11 @@ class Triage:
         return len(ids)
 
     # --- parts ---------------------------------------------------------------------------------------
+
+    def _recorded(self, write: Transaction, row: AbuseReportRow, what: str) -> Report:
+        """Note in the audit log that a person did this: the operator's affair, not the account's."""
+        write.session.flush()
+        return write.settle(view(write.session, row), f"report.{what}", row.id, unconditional=True).value
 
     def _drop_orphans(self) -> None:
         old = (self._context.clock() - ORPHANED_AFTER).timestamp()

@@ -251,20 +251,27 @@ class CaseRow(Base):
     __tablename__ = "cases"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    phase: Mapped[str] = mapped_column(index=True)
+    phase: Mapped[str]
     category: Mapped[str]
     source: Mapped[str]
-    host: Mapped[str] = mapped_column(index=True)
+    host: Mapped[str]
     """Of its first target."""
-    opened_on: Mapped[datetime] = mapped_column(Instant, index=True)
+    opened_on: Mapped[datetime] = mapped_column(Instant)
     due_on: Mapped[datetime | None] = mapped_column(Instant, index=True)
     """When the clock brings something about next."""
     verify_from: Mapped[datetime | None] = mapped_column(Instant, index=True)
     """Since when it is to be seen from outside that a remedy is in force, or gone; None: it was."""
-    emergency_on: Mapped[datetime | None] = mapped_column(Instant)
+    emergency_on: Mapped[datetime | None] = mapped_column(Instant, index=True)
     effect_revision: Mapped[int | None] = mapped_column(BigInteger)
     """Where its remedy was put in force or lifted last: nodes that are there have applied it."""
     state: Mapped[str] = mapped_column(Text)
+
+    # Each list is one range of one of them, whatever it is narrowed to.
+    __table_args__ = (
+        Index("cases_by_time", "opened_on", "id"),
+        Index("cases_by_phase", "phase", "opened_on", "id"),
+        Index("cases_by_host", "host", "opened_on", "id"),
+    )
 
 
 class CaseStepRow(Base):
@@ -315,6 +322,18 @@ class RegisterRow(Base):
     changed_on: Mapped[datetime] = mapped_column(Instant)
 
 
+class CaseMarkRow(Base):
+    """What of a step transparency reports count: no name, no site. Derived from the steps."""
+
+    __tablename__ = "case_marks"
+
+    case_id: Mapped[str] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(Instant, index=True)
+    mark: Mapped[str] = mapped_column(Text)
+
+
 class CaseConfidenceRow(Base):
     """Something confidential of a case: who reported, evidence, answers. Log and case hold its seal."""
 
@@ -358,6 +377,8 @@ class NoticeRow(Base):
     host: Mapped[str] = mapped_column(ordered_text(), index=True)
     reversed_name: Mapped[str] = mapped_column(ordered_text(), index=True)
     whole_zone: Mapped[bool]
+    account_id: Mapped[str | None] = mapped_column(index=True)
+    """Of a closed account: all its zones are meant. By value, as in ``RestrictionRow``."""
 
 
 class AbuseReportRow(Base):

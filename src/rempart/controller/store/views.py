@@ -8,6 +8,7 @@ from rempart.controller.resolver import Held
 from rempart.controller.store.tables import (
     AccountRow,
     CertificateRow,
+    NoticeRow,
     RecordRow,
     ResolutionRow,
     RestrictionRow,
@@ -18,7 +19,7 @@ from rempart.controller.store.tables import (
     reversed_name,
 )
 from rempart.model.accounts import Account, ApiToken
-from rempart.model.cases_remedies import Measure, Notice, Restriction, Standing
+from rempart.model.cases_remedies import Announced, Measure, Notice, Restriction, Standing, Target
 from rempart.model.certificates import Certificate, CertificateSource
 from rempart.model.challenges import Exemptions, SecurityLevel
 from rempart.model.permissions import TokenPolicy
@@ -149,6 +150,11 @@ def held(row: ResolutionRow) -> Held:
         refresh_at=row.refresh_at,
         problem=row.problem,
     )
+
+
+def announced(row: NoticeRow) -> Announced:
+    """What a notice says will have to be found elsewhere."""
+    return Announced(target=Target(host=row.host, whole_zone=row.whole_zone), account=row.account_id)
 
 
 def standing(row: RestrictionRow) -> Standing:

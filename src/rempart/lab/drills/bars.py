@@ -11,6 +11,19 @@ MITIGATED = (
 )
 """In every drill."""
 
+NOBODY_REFUSED = (
+    BarWanted(metric=Metric.FALSE_POSITIVES, at_most=0.0),
+    BarWanted(metric=Metric.DEAD_ENDS, at_most=0.0),
+    BarWanted(metric=Metric.GOODPUT, at_least=0.99),
+)
+"""Where nobody attacks, and the origin bears all who come."""
+
+AT_MOST_WAITING = (
+    BarWanted(metric=Metric.REFUSED, at_most=0.0),
+    BarWanted(metric=Metric.DEAD_ENDS, at_most=0.0),
+)
+"""Where nobody attacks, and the origin does not bear all: who comes may have to wait, even too long."""
+
 UNNOTICED = (
     BarWanted(metric=Metric.TIME_TO_MITIGATE, at_most=1.0),
     BarWanted(metric=Metric.GOODPUT, at_least=0.99),

@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("host", _ordered_text(), nullable=False),
         sa.Column("reversed_name", _ordered_text(), nullable=False),
         sa.Column("whole_zone", sa.Boolean(), nullable=False),
+        sa.Column("account_id", sa.String()),
     )
-    for column in ("host", "reversed_name"):
+    for column in ("host", "reversed_name", "account_id"):
         op.create_index(f"ix_notices_{column}", "notices", [column])
