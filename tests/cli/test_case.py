@@ -27,6 +27,10 @@ MOVED = (
     "--explanation",
     "It does.",
     "--why-not",
+    "interstitial=It is everywhere.",
+    "--why-not",
+    "block_url=It is everywhere.",
+    "--why-not",
     "forward=It did not help.",
 )
 
@@ -151,7 +155,7 @@ def test_an_order_and_its_hour(court: CommandLine) -> None:
     court("case", "scrutinise", id_, "--complete", "--findings", "It is all there.")
     court("case", "propose", id_, *key(court, "ada"), "--kind", "order", "--facts", f"{court.folder}/facts",
           "--remedy", "challenge", "--law", "Regulation 2021/784", "--explanation", "Ordered.",
-          "--why-not", "forward=Ordered.")  # fmt: skip
+          *(f"--why-not={one}=Ordered." for one in ("forward", "interstitial", "block_url")))  # fmt: skip
     assert "in effect" in court("case", "sign", id_, *key(court, "ben"), "--impartial").out
     assert "no statement is due" in court("case", "reasons", id_, "--dsa", status=2).err
     assert court("site", "show", HOST, "--json").json()["site"]["security_level"] is None, (

@@ -489,6 +489,16 @@ def test_metrics_are_prometheus_text(api: Api) -> None:
     assert any(line.startswith('rempart_certificate_not_after_seconds{host="shop.') for line in lines)
 
 
+def test_the_public_log_is_in_status_and_metrics(api: Api) -> None:
+    assert api.ok("GET", "/v1/status")["log"]["health"]["size"] is None, "asking does not open it"
+    api.controller.log.ask_witnesses()
+    log = api.ok("GET", "/v1/status")["log"]
+    assert (log["health"]["size"], log["health"]["problem"], log["waiting"]) == (0, None, 0)
+    lines = api.call("GET", "/metrics").text.splitlines()
+    assert {"rempart_log_up 1.0", "rempart_log_size 0.0", "rempart_log_steps_waiting 0.0"} <= set(lines)
+    assert any(line.startswith("rempart_log_checkpoint_age_seconds ") for line in lines)
+
+
 def test_an_unexpected_error_tells_nothing_but_its_kind(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("internal words")

@@ -10,7 +10,8 @@ import pytest
 
 from rempart.defence.loop import Defence
 from rempart.defence.policy import Policy
-from rempart.model.attacks import Action, Mode, ModeChange, Records
+from rempart.defence.signatures import mined
+from rempart.model.attacks import Action, Layer, Mode, ModeChange, Records
 from tests.defence import traffic
 from tests.defence.stage import Stage, calm, strained
 
@@ -230,3 +231,80 @@ def test_without_a_second_of_life_nobody_is_refused() -> None:
     stage = Stage()
     play(stage, lambda s: flood(s, 40), 3, capacity=100)
     assert stage.actions() <= {Action.CHALLENGE, Action.QUEUE}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_names_that_bots_give_themselves_hide_no_tool(seed: int) -> None:
+    """Three seconds of life; then 150 requests/s under thirty names."""
+    stage = Stage(chance=np.random.default_rng(seed))
+    play(stage, lambda s: traffic.good_requests(s.chance, 4), 3.5)
+    begin = stage.now
+
+    def many_names(stage: Stage) -> Records:
+        bots = traffic.bot_requests(stage.chance, 15, agent=6_000 + stage.chance.integers(0, 30, 15))
+        return traffic.together(stage.chance, [traffic.good_requests(stage.chance, 4), bots])
+
+    play(stage, many_names, 3, capacity=60)
+    first = stage.first_enforced()
+    assert first is not None
+    assert first - begin <= 0.7
+    assert Action.CHALLENGE in {one.action for one in stage.standing}
+    assert good_hit(stage, Action.CHALLENGE) <= 0.01
+    came = many_names(stage)
+    assert many_pass(stage, came[came["tls"] == 9_002]) <= 0.1
+
+
+def test_what_all_have_is_a_better_mark_than_a_name_that_few_have() -> None:
+    """Of what an attack is compared with a quarter is its own beginning; a thirtieth of it has a name that
+    is not in there by chance."""
+    chance = np.random.default_rng(1)
+
+    def bots(count: int, first: int) -> Records:
+        return traffic.bot_requests(chance, count, agent=first + chance.integers(0, 15, count))
+
+    window = traffic.together(chance, [bots(38, 6_000), bots(38, 6_015), traffic.good_requests(chance, 11)])
+    before = traffic.together(chance, [bots(35, 6_000), traffic.good_requests(chance, 100)])
+    found = mined(Layer.REQUEST, 1, None, window, before, 0.1, Policy())
+    assert found
+    assert found[0].share > 0.8
+    assert "agent" not in {term.field for term in found[0].signature.terms}
+
+
+def test_a_challenge_of_everybody_gives_way_to_one_of_the_tool() -> None:
+    """Attacked before anybody was ever seen. People pass the challenge, and tell by that who is none."""
+    stage = Stage()
+    begin = stage.now
+    let_in: list[float] = []
+
+    def scene(stage: Stage) -> Records:
+        people = traffic.good_requests(stage.chance, 4)
+        people["good"] &= stage.now > begin + 2
+        bots = traffic.bot_requests(stage.chance, 15)
+        let_in.append(many_pass(stage, bots))
+        return traffic.together(stage.chance, [people, bots])
+
+    play(stage, scene, 1, capacity=60)
+    assert good_hit(stage, Action.CHALLENGE) > 0.9
+    play(stage, scene, 25, capacity=60)
+    assert max(let_in[10:]) <= 0.1  # at no moment nothing stands
+    assert good_hit(stage, Action.CHALLENGE) <= 0.01
+    assert stage.actions() <= {Action.CHALLENGE}
+
+
+def many_pass(stage: Stage, bots: Records) -> float:
+    """Share of these that nothing which stands means."""
+    from rempart.defence.matching import matching
+
+    standing = [matching(one.signature, bots) for one in stage.standing if one.action is not Action.QUEUE]
+    return float(1 - np.logical_or.reduce(standing).mean()) if standing else 1.0
+
+
+def test_a_flood_of_fewer_requests_than_people_send_is_answered_as_soon_as_it_harms() -> None:
+    """Every request is known one by one: that they are few makes them no less certain."""
+    stage = calm()
+    begin = stage.now
+    play(stage, lambda s: flood(s, 10), 2, capacity=130)
+    first = stage.first_enforced()
+    assert first is not None
+    assert first - begin <= 0.3
+    assert stage.actions() == {Action.DROP}

@@ -97,6 +97,22 @@ def test_no_site_takes_the_place_of_another() -> None:
     assert (reservoir.keys() == 2).sum() == 256
 
 
+def test_who_is_there_for_minutes_is_not_yet_what_is_good() -> None:
+    chance = np.random.default_rng(1)
+    policy = Policy(reservoir=1_024)
+    reservoir = Reservoir(REQUEST, policy, 1)
+    fill(reservoir, traffic.good_requests(chance, 1_000))
+    full = int((reservoir.keys() == 1).sum())
+    assert full == 256
+    for minute in range(10):
+        begin = 2e4 + minute * 60
+        for second in range(60):
+            came = traffic.bot_requests(chance, 20)
+            reservoir.offer(came, came["site"].astype(np.int64), came["client"], 1.0, begin + second)
+    taught = float((reservoir.records()["agent"] == 9_001).mean())
+    assert 0.1 < taught < 0.2  # ten minutes of an hour
+
+
 def test_what_waited_when_an_attack_began_is_not_good() -> None:
     reservoir = Reservoir(REQUEST, Policy(), 1)
     fill(reservoir, traffic.good_requests(np.random.default_rng(1), 400), spoilt=1)

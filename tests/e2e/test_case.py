@@ -24,7 +24,7 @@ POLICY = {
     "answer_s": 1,
     "notice_s": 15,
 }
-NARROWER = ("forward", "challenge", "drop_proxy")
+NARROWER = ("forward", "interstitial", "block_url", "challenge", "drop_proxy")
 pytestmark = [pytest.mark.slow]
 
 

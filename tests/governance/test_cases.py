@@ -433,7 +433,7 @@ def test_policy_and_people_come_before_the_case() -> None:
 
 def test_every_narrower_remedy_that_exists_is_answered_for() -> None:
     play = Play().open().to_notified().clock(days=3)
-    with pytest.raises(InvalidInput, match="forward, challenge"):
+    with pytest.raises(InvalidInput, match="forward, interstitial, block_url, challenge"):
         play.moves("ada", why_not={})
     with pytest.raises(InvalidInput, match="allows challenge at most"):
         play.moves("ada", rule="phishing")

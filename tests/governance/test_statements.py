@@ -12,9 +12,9 @@ from rempart.governance.dsa_schema import KEYWORDS, DsaStatement
 from rempart.governance.statements import application_of, text_of
 from rempart.model.cases import Act, Category, Ground, GroundKind, MotionKind, Source
 from rempart.model.cases_events import Scrutinised
-from rempart.model.cases_remedies import RUNGS, Measure, Remedy, Target
+from rempart.model.cases_remedies import RUNGS, Aim, Measure, Remedy, Target
 from rempart.model.errors import Conflict
-from tests.governance.cast import HOST, Play, opened
+from tests.governance.cast import HOST, POLICY, Play, opened
 from tests.governance.test_cases import order
 
 GIVEN: dict[str, Any] = {
@@ -63,9 +63,14 @@ def test_the_database_is_told_what_was_decided() -> None:
 def test_every_category_and_remedy_makes_a_statement_that_is_taken(
     category: Category, remedy: Remedy
 ) -> None:
-    event = opened(Source.OWN).model_copy(update={"category": category})
-    play = Play().open(event).to_notified().clock(days=3)
-    measure = Measure(remedy=remedy, target=Target(host=HOST), days=30)
+    aim = RUNGS[remedy].aims[0]
+    target = Target(host=HOST, path="/a" if aim is Aim.URL else None, whole_zone=aim is Aim.ZONE)
+    policy = POLICY.model_copy(
+        update={"rules": tuple(one.model_copy(update={"most": remedy}) for one in POLICY.rules)}
+    )
+    event = opened(Source.OWN).model_copy(update={"category": category, "targets": (target,)})
+    play = Play(policy=policy).open(event).to_notified().clock(days=3)
+    measure = Measure(remedy=remedy, target=target, days=30)
     ground = Ground(kind=GroundKind.ILLEGAL, basis="StGB 111", explanation="It calls for killings.")
     play.moves("ada", measure=measure, ground=ground).says(Act.APPROVE, "ben", "cleo")
     made = application_of(play.case)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from rempart.model.cases_remedies import Measure, Restricted, restricted
+from rempart.model.cases_remedies import (
+    ON_A_URL,
+    Measure,
+    Notice,
+    Remedy,
+    Restricted,
+    Restriction,
+    Standing,
+    restricted,
+)
 from rempart.model.record_parsing import parse_record
 from rempart.model.records import RecordDraft, RecordFields
 from rempart.model.sites import Site
@@ -53,7 +62,7 @@ class MemoryZone:
         self._records = tuple(records)
         self._sites = {site.host: site for site in sites}
         self._resolutions = resolutions or {}
-        self._measures = measures
+        self._standing = tuple(standing(one, number) for number, one in enumerate(measures, 1))
 
     def records(self, name: str) -> Sequence[RecordFields]:
         return [one for one in self._records if one.name == name]
@@ -62,7 +71,7 @@ class MemoryZone:
         return self._sites.get(host)
 
     def restricted(self, name: str) -> Restricted:
-        return restricted(self._measures, name)
+        return restricted(self._standing, name, self.zone.account_id)
 
     def exists(self, name: str) -> bool:
         return any(owner == name or owner.endswith("." + name) for owner in self.owners)
@@ -73,6 +82,17 @@ class MemoryZone:
     @property
     def owners(self) -> set[str]:
         return {one.name for one in self._records} | self._sites.keys()
+
+
+def standing(measure: Measure, number: int = 1) -> Standing:
+    """The measure in force by a case of its own."""
+    since = datetime(2026, 5, 1, tzinfo=UTC)
+    on_a_url = measure.remedy in ON_A_URL
+    return Standing(
+        restriction=Restriction(id=f"c{number}-9", case=f"c{number}", measure=measure, since=since),
+        notice=Notice(ordered=False, basis="Violence", explanation="It is.") if on_a_url else None,
+        account="1" if measure.remedy is Remedy.CLOSE_ACCOUNT else None,
+    )
 
 
 def compile_all(view: MemoryZone, surroundings: Surroundings = EDGE) -> dict[str, Item]:

@@ -105,3 +105,56 @@ def test_the_widest_of_several_remedies_is_what_is_seen() -> None:
 
 def test_forwarding_changes_nothing() -> None:
     assert compiled(measure(Remedy.FORWARD, "shop.example.org")) == compiled()
+
+
+def on_a_url(remedy: Remedy, path: str, *territory: str, host: str = "shop.example.org") -> Measure:
+    return Measure(remedy=remedy, target=Target(host=host, path=path), territory=territory)
+
+
+def test_remedies_on_urls_go_to_the_edge_in_one_spelling() -> None:
+    block, warn = (
+        on_a_url(Remedy.BLOCK_URL, "/%61//b/?t=%35&x"),
+        on_a_url(Remedy.INTERSTITIAL, "/c", "LU", "FR"),
+    )
+    item = compiled(warn, block)["site/shop.example.org"]
+    assert isinstance(item, SiteItem)
+    first, second = item.remedies
+    assert (first.remedy, first.path, first.territory, first.case) == (warn.remedy, "/c", ("FR", "LU"), "c1")
+    assert (second.path, second.query, second.link) == ("/a/b", ("t=5", "x"), None)
+    assert second.notice is not None
+    assert item.model_copy(update={"remedies": ()}) == compiled()["site/shop.example.org"]
+    assert all(
+        not one.remedies
+        for one in compiled(warn).values()
+        if isinstance(one, SiteItem) and one.host != item.host
+    )
+
+
+def test_the_register_is_linked_to() -> None:
+    view = MemoryZone(zone(), sites=(site("shop.example.org"),), measures=(on_a_url(Remedy.BLOCK_URL, "/a"),))
+    surroundings = EDGE.model_copy(update={"register_url": "https://operator.example/register/"})
+    item = compile_all(view, surroundings)["site/shop.example.org"]
+    assert isinstance(item, SiteItem)
+    assert item.remedies[0].link == "https://operator.example/register/c1"
+
+
+def test_a_challenge_for_a_territory_leaves_the_owners_exemptions_to_everybody_else() -> None:
+    challenge = measure(Remedy.CHALLENGE, "example.org", whole=True).model_copy(update={"territory": ("FR",)})
+    for host in ("shop.example.org", "blog.example.org"):
+        item = compiled(challenge)[f"site/{host}"]
+        assert isinstance(item, SiteItem)
+        assert not item.challenge
+        assert [(one.remedy, one.path, one.territory) for one in item.remedies] == [
+            (Remedy.CHALLENGE, None, ("FR",))
+        ]
+    shop = compiled(challenge)["site/shop.example.org"]
+    assert isinstance(shop, SiteItem)
+    assert shop.exemptions.paths == ("/api/",)
+
+
+def test_a_closed_account_is_answered_for_no_longer_in_any_of_its_zones() -> None:
+    """The measure names another zone of the same account."""
+    items = compiled(measure(Remedy.CLOSE_ACCOUNT, "other.example", whole=True))
+    assert answers(items, "shop.example.org") == {}
+    assert not any(isinstance(one, SiteItem) for one in items.values())
+    assert answers(items, "example.org").keys() == {"NS"}

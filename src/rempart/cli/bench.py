@@ -7,6 +7,7 @@ without it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
@@ -21,6 +22,14 @@ _rounds = click.option(
 _seconds = click.option(
     "--seconds", default=2, show_default=True, type=click.IntRange(1, 60), help="Length of one run."
 )
+_keep = click.option(
+    "--keep", type=click.Path(path_type=Path, file_okay=False),
+    help="Fill this folder and keep it: the next run goes on with it.  [default: a temporary one]",
+)  # fmt: skip
+_build_seconds = click.option(
+    "--build-seconds", type=click.FloatRange(min=1),
+    help="Fill for so long at most; measured is only what is full.",
+)  # fmt: skip
 
 
 @click.group()
@@ -55,12 +64,29 @@ def defence(rounds: int, seconds: int, as_json: bool) -> None:
     "--entries", default=1_000_000, show_default=True, type=click.IntRange(1_000, 100_000_000),
     help="How large the log is.",
 )  # fmt: skip
+@_keep
+@_build_seconds
 @json_option
-def log(entries: int, as_json: bool) -> None:
-    """What the public log costs: appending, proofs, disk, and verifying all of it."""
+def log(entries: int, keep: Path | None, build_seconds: float | None, as_json: bool) -> None:
+    """What the public log costs: appending, proofs, serving, disk, memory, and verifying all of it."""
     from rempart.lab.bench import public_log as log_bench
 
-    finish(lambda progress: log_bench.run(entries, progress), as_json)
+    finish(lambda progress: log_bench.run(entries, keep, build_seconds, progress), as_json)
+
+
+@bench.command()
+@click.option(
+    "--cases", "number", default=100_000, show_default=True, type=click.IntRange(100, 10_000_000),
+    help="How many there are.",
+)  # fmt: skip
+@_keep
+@_build_seconds
+@json_option
+def cases(number: int, keep: Path | None, build_seconds: float | None, as_json: bool) -> None:
+    """What many cases cost: lists, searches, signatures, a year's report, disk and memory."""
+    from rempart.lab.bench import cases as cases_bench
+
+    finish(lambda progress: cases_bench.run(number, keep, build_seconds, progress), as_json)
 
 
 @bench.command()

@@ -11,9 +11,9 @@ import click
 
 from rempart.cli import case_views
 from rempart.cli.case_people import arbiter, policy
-from rempart.cli.case_votes import propose, sign_motion, submit
+from rempart.cli.case_votes import propose, sign_motion, submit, territory_option
 from rempart.cli.files import read_text
-from rempart.cli.output import document, json_option, say, table
+from rempart.cli.output import document, json_option, note, say, table
 from rempart.cli.session import Session, pass_session, route
 from rempart.controller.admin_api.case_messages import (
     REPORTER_LENGTH_MAX,
@@ -28,8 +28,8 @@ from rempart.controller.admin_api.case_messages import (
     NewStepBody,
 )
 from rempart.model.base import Value
-from rempart.model.cases import Category, Order, OrderKind, Phase, Source, order_deadline
-from rempart.model.cases_events import Closed, Notified, Scrutinised, Triaged
+from rempart.model.cases import Category, Informing, Order, OrderKind, Phase, Source, order_deadline
+from rempart.model.cases_events import Closed, Informed, Notified, Scrutinised, Triaged
 from rempart.model.cases_remedies import Measure, Remedy, Target
 from rempart.model.errors import InvalidInput
 from rempart.model.validation import checked
@@ -106,6 +106,7 @@ def _reporter_in(file: Path, given: str | None, report: Path | None) -> str:
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
 @click.option("--zone", is_flag=True, help="TARGET is a zone, and all of it is meant.")
 @category_option
+@click.option("--trusted-flagger", is_flag=True, help="A trusted flagger sent it (DSA Art. 22).")
 @click.option("--own", is_flag=True, help="Nobody reported it: the operator's own finding.")
 @click.option("--url", "urls", multiple=True, metavar="URL", help="As the report gives it. May be repeated.")
 @click.option(
@@ -125,8 +126,9 @@ def _reporter_in(file: Path, given: str | None, report: Path | None) -> str:
 @by_option
 @json_option
 @pass_session
-def open_case(session: Session, targets: tuple[str, ...], zone: bool, category: str, own: bool,
-              urls: tuple[str, ...], report: Path | None, reporter: str | None, reporter_file: Path | None,
+def open_case(session: Session, targets: tuple[str, ...], zone: bool, category: str,
+              trusted_flagger: bool, own: bool, urls: tuple[str, ...], report: Path | None,
+              reporter: str | None, reporter_file: Path | None,
               evidence: tuple[Path, ...], by: str, as_json: bool) -> None:  # fmt: skip
     """Open a case about host names, URLs (host/path) or a zone."""
     if reporter_file is not None:
@@ -136,6 +138,7 @@ def open_case(session: Session, targets: tuple[str, ...], zone: bool, category: 
         category=Category(category),
         targets=tuple(target_of(one, zone=zone) for one in targets),
         urls=urls,
+        trusted_flagger=trusted_flagger,
         report=None if report is None else read_text(report, "--report"),
         reporter=reporter,
         evidence=tuple(read_text(one, "--evidence") for one in evidence),
@@ -157,12 +160,14 @@ def open_case(session: Session, targets: tuple[str, ...], zone: bool, category: 
     help="removal: Regulation (EU) 2021/784, one hour.",
 )
 @click.option("--authority", required=True)
+@click.option("--country", help="Whose authority: two letters (ISO 3166). Reports count by Member State.")
 @click.option("--reference", required=True)
 @click.option("--legal-basis", required=True)
 @click.option(
     "--remedy", required=True, type=click.Choice([one.value for one in Remedy]), help="What it demands."
 )
 @click.option("--days", type=int, help="For how long it demands it.")
+@territory_option
 @click.option(
     "--document",
     "file",
@@ -176,19 +181,22 @@ def open_case(session: Session, targets: tuple[str, ...], zone: bool, category: 
 @json_option
 @pass_session
 def order(session: Session, target: str, zone: bool, category: str, kind: str, authority: str,
-          reference: str, legal_basis: str, remedy: str, days: int | None, file: Path, received: str | None,
-          deadline: str | None, by: str, as_json: bool) -> None:  # fmt: skip
+          country: str | None, reference: str, legal_basis: str, remedy: str, days: int | None,
+          territory: tuple[str, ...], file: Path, received: str | None, deadline: str | None, by: str,
+          as_json: bool) -> None:  # fmt: skip
     """Enter an order of a court or an authority. Its clock runs from when it was received."""
     at = moment(received, "--received") or datetime.now(UTC).replace(microsecond=0)
     until = order_deadline(OrderKind(kind), at, moment(deadline, "--deadline"))
     if until is None:
         raise InvalidInput("until when?", field="--deadline")
     aim = target_of(target, zone=zone)
-    demanded = checked(Measure, {"remedy": remedy, "target": aim.model_dump(), "days": days}, "--remedy")
+    asked = {"remedy": remedy, "target": aim.model_dump(), "days": days, "territory": territory}
+    demanded = checked(Measure, asked, "--remedy")
     made = checked(
         Order,
         {
-            "kind": kind, "authority": authority, "reference": reference, "legal_basis": legal_basis,
+            "kind": kind, "authority": authority, "country": country, "reference": reference,
+            "legal_basis": legal_basis,
             "document": hashlib.sha256(file.read_bytes()).hexdigest(), "demanded": demanded.model_dump(),
             "received_at": at, "deadline": until,
         },
@@ -201,12 +209,17 @@ def order(session: Session, target: str, zone: bool, category: str, kind: str, a
 
 @case.command("list")
 @click.option("--phase", type=click.Choice([one.value for one in Phase]))
+@click.option("--host", help="Those about this name (as the first of their targets).")
+@click.option("--after", metavar="CASE", help="Those that come after this one in the list.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1_000))
 @json_option
 @pass_session
-def list_(session: Session, phase: str | None, as_json: bool) -> None:
+def list_(
+    session: Session, phase: str | None, host: str | None, after: str | None, limit: int, as_json: bool
+) -> None:
     """Cases, newest first."""
     with session.controller() as controller:
-        found = controller.ask(Cases, "/v1/cases", phase=phase)
+        found = controller.ask(Cases, "/v1/cases", phase=phase, host=host, after=after, limit=limit)
     if as_json:
         document(found.model_dump(mode="json"))
         return
@@ -222,6 +235,8 @@ def list_(session: Session, phase: str | None, as_json: bool) -> None:
         for one in found.cases
     ]
     table(("ID", "OPENED", "PHASE", "ABOUT", "TARGET", "NEXT"), rows, empty="no cases")
+    if found.next is not None:
+        note(f"There are more: --after {found.next}")
 
 
 @case.command("show")
@@ -276,6 +291,17 @@ def triage(session: Session, case_id: str, accept: bool, reason: str, by: str, a
 def scrutinise(session: Session, case_id: str, complete: bool, findings: str, by: str, as_json: bool) -> None:
     """Say whether an order has everything that it must have (DSA Art. 9(2))."""
     take(session, case_id, Scrutinised(complete=complete, findings=findings, by=by), as_json)
+
+
+@case.command("inform")
+@click.argument("case_id", metavar="CASE")
+@click.argument("of", type=click.Choice([one.value for one in Informing]))
+@by_option
+@json_option
+@pass_session
+def inform(session: Session, case_id: str, of: str, by: str, as_json: bool) -> None:
+    """You have told the authority that its order came (receipt), or what became of it (effect)."""
+    take(session, case_id, Informed(of=Informing(of), by=by), as_json)
 
 
 @case.command("notify")

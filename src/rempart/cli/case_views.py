@@ -8,6 +8,7 @@ from rempart.cli.output import say
 from rempart.controller.admin_api.case_messages import CaseView
 from rempart.controller.cases.rows import CaseStep
 from rempart.governance.quorum import approvals, rejections
+from rempart.governance.reports.answering import Answering
 from rempart.model.cases import Case, Motion, Phase
 from rempart.model.cases_remedies import RUNGS, Measure
 
@@ -31,7 +32,8 @@ def minute(moment: datetime) -> str:
 
 def measure_words(measure: Measure) -> str:
     days = "" if measure.days is None else f", for {measure.days} days"
-    return f"{measure.remedy.value} on {measure.target}{days}: {RUNGS[measure.remedy].words}"
+    where = f", for visitors from {', '.join(measure.territory)}" if measure.territory else ""
+    return f"{measure.remedy.value} on {measure.target}{days}{where}: {RUNGS[measure.remedy].words}"
 
 
 def show(view: CaseView) -> None:
@@ -53,6 +55,9 @@ def show(view: CaseView) -> None:
         say(f"  decided by   {', '.join(sorted(case.decision.signers))}")
     if case.restriction is not None:
         say(f"  in force     since {minute(case.restriction.since)}")
+    for node in view.applied:
+        late = "" if node.applied else f" not yet: {', '.join(node.pending)}"
+        say(f"  applied by   {node.node}{late}")
     if case.suspended:
         say("  held up      an appeal was made: nothing takes effect before it is decided")
     if case.outcome is not None:
@@ -63,6 +68,11 @@ def show(view: CaseView) -> None:
             f"{'reviewed' if case.emergency.reviewed else 'to be reviewed'}")  # fmt: skip
     if case.motion is not None:
         show_motion(case, case.motion, view)
+    if view.reports:
+        say(f"  reports      {', '.join(view.reports)}")
+    if view.answering is not None:
+        for line in answering_lines(view.answering):
+            say(f"  the site     {line}")
     for one in view.deadlines:
         say(f"  {'OVER since' if one.over else 'until     '}   {minute(one.at)}: {one.what}")
 
@@ -101,3 +111,22 @@ def step_row(step: CaseStep) -> tuple[str, ...]:
     """A step for the table."""
     logged = "not yet" if step.log_index is None else str(step.log_index)
     return (str(step.seq), minute(step.at), step.event.kind, "public" if step.public else "sealed", logged)
+
+
+def answering_lines(one: Answering) -> list[str]:
+    """How a site answers."""
+    if not one.forwarded:
+        return ["nothing was passed on to it yet"]
+    took = "" if one.median_s is None else f", half of them within {_span(one.median_s)}"
+    lines = [f"answered {one.answered} of {one.forwarded} reports{took}; {one.in_time} within a day"]
+    if one.overdue:
+        since = "" if one.oldest_open_at is None else f", the oldest since {minute(one.oldest_open_at)}"
+        lines.append(f"{one.overdue} wait for longer than a day{since}")
+    return lines
+
+
+def _span(seconds: int) -> str:
+    for size, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {name}"
+    return f"{seconds} seconds"

@@ -32,6 +32,12 @@ key_option = click.option("--key", type=click.Path(path_type=Path), help="The ar
 write_option = click.option(
     "--write", type=click.Path(path_type=Path), help="Sign elsewhere: write FILE and FILE.bytes instead."
 )
+territory_option = click.option(
+    "--territory",
+    multiple=True,
+    metavar="CODE",
+    help="For visitors from this country (ISO 3166: FR). May be repeated.  [default: everywhere]",
+)
 WITH_A_MEASURE = (MotionKind.DECISION, MotionKind.EMERGENCY, MotionKind.ORDER)
 
 
@@ -53,6 +59,7 @@ class Unsigned(Value):
 @click.option("--remedy", type=click.Choice([one.value for one in Remedy]))
 @click.option("--target", help="HOST or HOST/PATH.  [default: the case's first]")
 @click.option("--days", type=int, help="For how long.  [default: until it is ended]")
+@territory_option
 @click.option("--rule", metavar="ID", help="Of the policy.")
 @click.option("--law", help="The ground is the law: which.  [default: the rule]")
 @click.option("--explanation", help="Why law or rule applies.")
@@ -66,9 +73,10 @@ class Unsigned(Value):
 @json_option
 @pass_session
 def propose(session: Session, case_id: str, arbiter: str, kind: str, facts: Path, remedy: str | None,
-            target: str | None, days: int | None, rule: str | None, law: str | None, explanation: str | None,
-            why_not: tuple[str, ...], threat_to_life: bool, outcome: str | None, justified: bool | None,
-            key: Path | None, write: Path | None, as_json: bool) -> None:  # fmt: skip
+            target: str | None, days: int | None, territory: tuple[str, ...], rule: str | None,
+            law: str | None, explanation: str | None, why_not: tuple[str, ...],
+            threat_to_life: bool, outcome: str | None, justified: bool | None, key: Path | None,
+            write: Path | None, as_json: bool) -> None:  # fmt: skip
     """Put a motion before the arbiters. Its author counts as agreeing, and is never enough."""
     now = datetime.now(UTC).replace(microsecond=0)
     with session.controller() as controller:
@@ -80,7 +88,9 @@ def propose(session: Session, case_id: str, arbiter: str, kind: str, facts: Path
             "criterion": "immediate-threat-to-life" if threat_to_life else None,
         }  # fmt: skip
         if remedy is not None:
-            made["measure"] = {"remedy": remedy, "target": _target(case, target), "days": days}
+            made["measure"] = {
+                "remedy": remedy, "target": _target(case, target), "days": days, "territory": territory,
+            }  # fmt: skip
             made["ground"] = _ground(case, rule, law, explanation)
         motion = checked(Motion, made, "motion")
         said = _statement(case, arbiter, Act.MOVE, motion_digest(motion), now)

@@ -5,7 +5,7 @@ Exit status: 0 every bar met; 1 a bar not met; 2 no such drill or contender; 3 t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rempart.lab.contenders.contract import Contender
     from rempart.lab.drills.contract import Drill
     from rempart.lab.drills.running import Outcome
+    from rempart.lab.drills.story_account import Event
 
 Page = Callable[["Drill", "Outcome"], str]
 
@@ -95,7 +96,7 @@ def run_drill(
         with progress_bar() as progress:
             told = tell(seed=seed, attack_s=duration, progress=progress)
         outcome = told.outcome
-        page: Page = partial(page_of, begins=told.begins)
+        page: Page = partial(page_of, begins=told.begins, events=told.events)
     else:
         chosen, contenders, page = find_drill(name), find_contenders(against), reports.page_of
         with progress_bar() as progress:
@@ -107,6 +108,8 @@ def run_drill(
             note(f"{left} was left out: {why}")
         say(outcome.result.json_text())
     else:
+        if name == STORY.name:
+            show_events(told.events)
         show(chosen, outcome)
     click.get_current_context().exit(0 if outcome.result.ok else 1)
 
@@ -125,6 +128,12 @@ def run_drill(
 @click.option("--fresh", is_flag=True, help="Measure anew what was measured before.")
 @click.option("--doubtful", is_flag=True, help="Measure anew what has remarks: the machine was busy, say.")
 @click.option(
+    "--seeds",
+    type=click.IntRange(1, 10_000),
+    help="Instead, Rempart alone: every drill with each of the seeds 1 to N, for a table of percentiles.",
+)
+@click.option("--cold", is_flag=True, help="With --seeds: begin each turn with nothing learnt.")
+@click.option(
     "--folder",
     default=Path("docs"),
     show_default=True,
@@ -138,13 +147,19 @@ def scoreboard(
     duration: float,
     fresh: bool,
     doubtful: bool,
+    seeds: int | None,
+    cold: bool,
     folder: Path,
 ) -> None:
     """Run every drill against every contender and write the page.
 
     What was measured before with the same seed and duration is kept, so a run that was ended goes on where
-    it was. Drills that are named are measured anew, and the others stay as they are.
+    it was. Drills that are named are measured anew, and the others stay as they are. With --seeds they are
+    not: what is missing is measured, of the drills that are named or of all; --fresh begins anew.
     """
+    if seeds is not None:
+        many_seeds(names, against, seeds, duration, folder, fresh=fresh, doubtful=doubtful, cold=cold)
+        return
     from rempart.lab.contenders.catalogue import CONTENDERS
     from rempart.lab.drills import scoreboard as board
     from rempart.lab.drills.catalogue import DRILLS
@@ -178,6 +193,36 @@ def scoreboard(
     say(str(board.write(folder, list(DRILLS.values()), rows)))
 
 
+def many_seeds(
+    names: tuple[str, ...],
+    against: str | None,
+    count: int,
+    duration: float,
+    folder: Path,
+    *,
+    fresh: bool,
+    doubtful: bool,
+    cold: bool,
+) -> None:
+    """Measure what is missing of the table of many seeds, and write the page."""
+    from rempart.lab.contenders.rempart import REMPART
+    from rempart.lab.drills import scoreboard as board
+    from rempart.lab.drills.catalogue import DRILLS
+    from rempart.lab.drills.repeating import repeat
+
+    if against not in (None, REMPART.name):
+        hint = f"--against {REMPART.name}"
+        raise InvalidInput("many seeds are of Rempart alone", field="against", hint=hint)
+    drills = [board.brief(find_drill(name), duration) for name in names or DRILLS]
+    with progress_bar() as progress:
+        failed = repeat(
+            drills, count, folder, learnt=not cold, fresh=fresh, doubtful=doubtful, progress=progress
+        )
+    for why in failed:
+        note(f"not measured: {why}")
+    say(str(board.write(folder, list(DRILLS.values()), board.read(folder))))
+
+
 def find_drill(name: str) -> Drill:
     """The drill of this name, or InvalidInput with those there are."""
     from rempart.lab.drills.catalogue import DRILLS
@@ -199,6 +244,16 @@ def find_contenders(against: str | None) -> list[Contender]:
             hint = f"any of {', '.join(CONTENDERS)}"
             raise InvalidInput(f"there is no contender {name!r}", field="against", hint=hint)
     return [CONTENDERS[name] for name in names]
+
+
+def show_events(events: Sequence[Event]) -> None:
+    """What happened in the story, for a person."""
+    rows = [
+        (f"{one.at_s:.1f}", one.who, one.what, one.seen, "" if one.entry is None else str(one.entry))
+        for one in events
+    ]
+    table(("S", "WHO", "DOES WHAT", "SEEN FROM OUTSIDE", "LOG ENTRY"), rows, empty="nothing happened")
+    say()
 
 
 def show(chosen: Drill, outcome: Outcome) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rempart.cli.log_keys import keys, log_state, rotate_key
 from rempart.cli.log_witness import witness
 from rempart.cli.output import counted, document, json_option, note, say, table, working
 from rempart.cli.session import Session, pass_session, route
@@ -18,7 +19,6 @@ from rempart.model.errors import EnvironmentLacks, InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from rempart.controller.transparency.checking import Checked, Trust
-    from rempart.controller.transparency.public_log import LogState
     from rempart.controller.transparency.sources import Source
     from rempart.governance.log.checkpoint import Signed
 
@@ -40,29 +40,8 @@ def log() -> None:
     """The public log: every step of the process, for everybody to check."""
 
 
-log.add_command(witness)
-
-
-@log.command()
-@json_option
-@pass_session
-def keys(session: Session, as_json: bool) -> None:
-    """What others need to verify this instance's log, and how its witnesses are."""
-    state = _state(session)
-    if as_json:
-        document(state.model_dump(mode="json"))
-        return
-    say(f"{state.origin}: {state.size:,} {'entry' if state.size == 1 else 'entries'}.")
-    say(f"  key          {state.key}")
-    say(f"  files        {state.folder}")
-    if state.published != state.size:
-        say(f"  published    {state.published or 0:,} of them: witnesses are missing")
-    for one in state.witnesses:
-        say(f"  witness      {one.key}")
-        say(f"               {one.problem or 'cosigns'} ({one.url})")
-    say("Others verify it with:")
-    wanted = "".join(f" --witness '{one.key}'" for one in state.witnesses)
-    say(f"  rempart log verify URL --key '{state.key}'{wanted}")
+for command in (witness, keys, rotate_key):
+    log.add_command(command)
 
 
 @log.command()
@@ -274,7 +253,7 @@ def _trust(
     from rempart.governance.log.note import parse_verifier_key
 
     if key is None and own and session is not None:
-        key = _state(session).key
+        key = log_state(session).key
     if key is None:
         raise InvalidInput(
             "the log's key is not given",
@@ -285,13 +264,6 @@ def _trust(
     if quorum is not None and quorum > len(parsed):
         raise InvalidInput(f"{quorum} of {counted(len(parsed), 'witness key')} cannot be", field="--quorum")
     return Trust(parse_verifier_key(key), parsed, quorum)
-
-
-def _state(session: Session) -> LogState:
-    from rempart.controller.transparency.public_log import LogState
-
-    with session.controller() as controller:
-        return controller.ask(LogState, "/v1/log")
 
 
 def _finish(context: click.Context, checked: Checked, as_json: bool) -> None:

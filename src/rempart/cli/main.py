@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from rempart.cli.bench import bench
+from rempart.cli.bundle import import_
 from rempart.cli.case import case
 from rempart.cli.certificate import ca, certificate
 from rempart.cli.dns import dns
@@ -21,6 +22,7 @@ from rempart.cli.log import log
 from rempart.cli.mitigation import attacks, mitigation, mitigations
 from rempart.cli.receipts import receipts
 from rempart.cli.record import record
+from rempart.cli.report import report
 from rempart.cli.service import service
 from rempart.cli.session import Session
 from rempart.cli.shield import shield
@@ -52,7 +54,23 @@ def cli(context: click.Context, config_file: Path | None, debug: bool) -> None:
 
 
 for command in (
-    *(up, status, site, zone, record, dns, shield, case, certificate, ca, token, account, log),
+    *(
+        up,
+        status,
+        site,
+        zone,
+        import_,
+        record,
+        dns,
+        shield,
+        case,
+        report,
+        certificate,
+        ca,
+        token,
+        account,
+        log,
+    ),
     *(attacks, mitigations, mitigation, receipts),
     *(bench, drill, service),
 ):

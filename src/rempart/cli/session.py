@@ -125,6 +125,20 @@ class ControllerCalls:
             ) from error
         return decoded(answer)
 
+    def content(self, path: str) -> bytes:
+        """An answer that is neither JSON nor text."""
+        import httpx
+
+        try:
+            answer = self._client.request("GET", path, params={}, json=None, content=None)
+        except httpx.TransportError as error:
+            raise EnvironmentLacks(
+                "controller", f"the controller went away during the call: {error}"
+            ) from error
+        if not answer.is_success:
+            decoded(answer)
+        return bytes(answer.content)
+
     def write(
         self,
         answer: type[A],

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import click
 
+from rempart.cli import status_log
 from rempart.cli.output import counted, document, json_option, note, say, table
 from rempart.cli.session import Session, pass_session
 from rempart.controller.admin_api.messages import ControllerStatus, NodeView
@@ -185,6 +186,7 @@ def judged(
             f"{one.host} cannot be resolved: {one.problem}" for one in known.unresolved if not one.addresses
         ]
         problems += [words for node in known.nodes for words in _down(node)]
+        problems += [] if known.log is None else status_log.problems(known.log)
         off = tuple(sorted({words for node in known.nodes for words in node.off if not _of_shield(words)}))
     if shield is not None and (unguarded := off_words(shield)):
         # From its own file: it is there when the controller is not, and newer than the node's last report.
@@ -227,6 +229,8 @@ def show(found: Status) -> None:
         for one in known.unresolved:
             if one.addresses:
                 note(f"rempart: warning: {one.host} is served by its last answer: {one.problem}")
+        if known.log is not None:
+            say(status_log.line(known.log))
     if found.shield is not None:
         say(f"{SHIELD_NAME}: {found.shield.line}")
     if found.defence:

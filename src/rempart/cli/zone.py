@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from rempart.cli.files import read_text
+from rempart.cli.bundle import export_bundle
+from rempart.cli.files import read_text, write_new
 from rempart.cli.output import document, json_option, note, say, table, working
 from rempart.cli.results import delegation_lines, finish
 from rempart.cli.session import Session, pass_session, route
@@ -23,10 +24,20 @@ from rempart.controller.admin_api.messages import (
 )
 from rempart.model.challenges import SecurityLevel
 from rempart.model.errors import InvalidInput
+from rempart.model.record_parsing import TTL_MAX, TTL_MIN
 from rempart.model.zones import SslMode, Zone
 
 _CONFIRM = click.option("--confirm", metavar="DIGEST", help="Carry out the plan with this digest.")
 _ON_OFF = click.Choice(["on", "off"])
+
+
+def _seconds(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    """A TTL; 0 for ``off``."""
+    if value is None or value == "off":
+        return None if value is None else 0
+    if not (value.isascii() and value.isdigit()) or not TTL_MIN <= int(value[:9]) <= TTL_MAX:
+        raise click.BadParameter(f"from {TTL_MIN} to {TTL_MAX} seconds, or off")
+    return int(value)
 
 
 @click.group()
@@ -112,6 +123,12 @@ def show(session: Session, name: str, as_json: bool) -> None:
     type=click.Choice([level.value for level in SecurityLevel]),
     help="under_attack challenges every visitor once; the others nobody.",
 )
+@click.option(
+    "--max-ttl",
+    callback=_seconds,
+    metavar="SECONDS|off",
+    help="Let no answer be remembered longer, whatever its record says: before a move, 300.",
+)
 @_CONFIRM
 @json_option
 @pass_session
@@ -123,6 +140,7 @@ def set_(
     always_use_https: str | None,
     flatten_all_cnames: str | None,
     security_level: str | None,
+    max_ttl: int | None,
     confirm: str | None,
     as_json: bool,
 ) -> None:
@@ -133,6 +151,7 @@ def set_(
         always_use_https=_on(always_use_https),
         flatten_all_cnames=_on(flatten_all_cnames),
         security_level=None if security_level is None else SecurityLevel(security_level),
+        max_ttl=max_ttl,
     )
     if wanted == ZoneChange():
         raise InvalidInput("nothing to change was named", hint="see rempart zone set --help")
@@ -201,13 +220,39 @@ def import_(
 
 @zone.command("export")
 @click.argument("name")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["zonefile", "bundle"]),
+    default="zonefile",
+    show_default=True,
+    help="bundle: the exit kit, everything that another operator needs, private keys included.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write; - for standard output.  [default: standard output, or for a bundle a new file here]",
+)
+@click.option("--partial", is_flag=True, help="Make a bundle even when DNSSEC keys are not at hand.")
 @json_option
 @pass_session
-def export(session: Session, name: str, as_json: bool) -> None:
-    """Print the zone as a zone file (RFC 1035)."""
+def export(session: Session, name: str, form: str, output: Path | None, partial: bool, as_json: bool) -> None:
+    """Print the zone as a zone file (RFC 1035), or write its exit kit (--format bundle).
+
+    The exit kit holds private keys: it is written readable by you alone (mode 600). Its README.txt says how
+    to move with it; rempart import bundle takes it in at another operator. See docs/operate/leaving.md.
+    """
+    if form == "bundle":
+        export_bundle(session, name, output, partial=partial, as_json=as_json)
+        return
+    if partial:
+        raise InvalidInput("goes with --format bundle", field="--partial")
     with session.controller() as controller:
         text = controller.call("GET", route("zones", name, "export"))
-    if as_json:
+    if output is not None and str(output) != "-":
+        write_new(output, text.encode(), "--output")
+    elif as_json:
         document({"zone": name, "text": text})
     else:
         click.echo(text, nl=False)
@@ -279,6 +324,7 @@ def _settings_lines(zone: Zone) -> list[str]:
         f"  ssl          {settings.ssl.value} (for proxied records without a site)",
         f"  https        {'always' if settings.always_use_https else 'as asked for'} (for them, too)",
         f"  CNAMEs       flattened {'all' if settings.flatten_all_cnames else 'where they must be'}",
+        f"  TTLs         {'as written' if settings.max_ttl is None else f'{settings.max_ttl} s at the most'}",
         f"  visitors     {_security_words(settings.security_level)}",
     ]
 

@@ -15,9 +15,13 @@ from datetime import UTC, datetime
 import psutil
 
 from rempart.controller.bell import Bell
+from rempart.controller.cases.disclosure import Disclosure
 from rempart.controller.cases.docket import Docket
+from rempart.controller.cases.register import Register
 from rempart.controller.intents import Intents
 from rempart.controller.local_ca import LocalCa
+from rempart.controller.reporting.desk import AbuseDesk
+from rempart.controller.reporting.triage import Triage
 from rempart.controller.reports import NodeReports
 from rempart.controller.resolver import Resolver
 from rempart.controller.store.database import Store
@@ -50,6 +54,14 @@ class Controller:
     """Opened at its first use; whatever is wrong with it, everything else goes on."""
     docket: Docket
     """Cases."""
+    desk: AbuseDesk
+    """Abuse reports as they come in."""
+    triage: Triage
+    """What is done with them."""
+    register: Register
+    """What everybody may know of cases."""
+    disclosure: Disclosure
+    """Transparency reports."""
 
 
 @contextmanager
@@ -74,6 +86,8 @@ def assembled(configuration: Configuration, clock: Callable[[], datetime] = now)
             on_commit=committed,
         )
         intents.apply_configuration()
+        docket = Docket(intents.context, log)
+        desk = AbuseDesk(intents.context, docket, paths.evidence)
         yield Controller(
             configuration=configuration,
             intents=intents,
@@ -85,7 +99,11 @@ def assembled(configuration: Configuration, clock: Callable[[], datetime] = now)
             uncovered=Bell(),
             clock=clock,
             log=log,
-            docket=Docket(intents.context, log),
+            docket=docket,
+            desk=desk,
+            triage=Triage(desk),
+            register=Register(intents.context),
+            disclosure=Disclosure(intents.context, log, configuration.log.provider),
         )
 
 

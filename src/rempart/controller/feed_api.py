@@ -8,6 +8,7 @@ the key only, not whatever carries the delta to it.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Annotated, Protocol
 
 import structlog
@@ -19,7 +20,8 @@ from pydantic import ValidationError
 from rempart.controller.bell import Bell
 from rempart.controller.http_errors import answer_errors
 from rempart.controller.reports import NodeReports
-from rempart.model.errors import EnvironmentLacks, InvalidInput, RempartError
+from rempart.model.errors import EnvironmentLacks, InvalidInput, NotFound, RempartError
+from rempart.model.zone_keys import ZoneKeys
 from rempart.snapshot.feed import DELTA_BYTES_MAX, DELTA_CHANGES_MAX, NodeReport
 from rempart.snapshot.items import Delta, SignedDelta
 from rempart.snapshot.signing import sign
@@ -27,6 +29,7 @@ from rempart.snapshot.signing import sign
 WAIT_MAX_S = 30.0
 WAITERS_MAX = 256
 REPORT_BYTES_MAX = 4 * 2**20
+KEYS_BYTES_MAX = 256 * 2**10
 FIRST_WAIT_S = 0.2
 """How long a node waits while no node has reported yet."""
 LOOK_EVERY_S = 2.0
@@ -49,9 +52,16 @@ class Published(Protocol):
 
 
 def feed_application(
-    published: Published, reports: NodeReports, key: Ed25519PrivateKey, commits: Bell
+    published: Published,
+    reports: NodeReports,
+    key: Ed25519PrivateKey,
+    commits: Bell,
+    keep_keys: Callable[[ZoneKeys], object] | None = None,
 ) -> FastAPI:
-    """The feed's application. ``commits`` rings after every commit; its last ring ends all waiting."""
+    """The feed's application. ``commits`` rings after every commit; its last ring ends all waiting.
+
+    ``keep_keys`` keeps the DNSSEC keys that a node tells; without it they are answered 404, as those of a
+    zone that is not here any more are."""
     app = FastAPI(title="Rempart feed", docs_url=None, redoc_url=None, openapi_url=None)
     answer_errors(app)
 
@@ -89,21 +99,38 @@ def feed_application(
         signed = await run_in_threadpool(_signed, published, since, epoch, cursor, key)
         return Response(signed.model_dump_json(), media_type="application/json")
 
+    @app.post("/feed/v1/keys", status_code=204)
+    async def keys(request: Request) -> Response:
+        try:
+            told = ZoneKeys.model_validate_json(await _body(request, KEYS_BYTES_MAX, "keys"))
+        except ValidationError as error:
+            # Never what was given: it is a private key.
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            raise InvalidInput(str(first["msg"])[:500], field="keys") from error
+        if keep_keys is None:
+            raise NotFound("keys are not kept here", field="keys")
+        await run_in_threadpool(keep_keys, told)
+        return Response(status_code=204)
+
     @app.post("/feed/v1/report", status_code=204)
     async def report(request: Request) -> Response:
-        body = bytearray()
-        async for part in request.stream():
-            body += part
-            if len(body) > REPORT_BYTES_MAX:
-                raise InvalidInput(f"longer than {REPORT_BYTES_MAX} bytes", field="report")
         try:
-            said = NodeReport.model_validate_json(bytes(body))
+            said = NodeReport.model_validate_json(await _body(request, REPORT_BYTES_MAX, "report"))
         except ValidationError as error:
             raise InvalidInput(str(error)[:500], field="report") from error
         reports.put(said)
         return Response(status_code=204)
 
     return app
+
+
+async def _body(request: Request, most: int, field: str) -> bytes:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > most:
+            raise InvalidInput(f"longer than {most} bytes", field=field)
+    return bytes(body)
 
 
 def closing(app: FastAPI) -> bool:

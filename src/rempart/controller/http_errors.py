@@ -6,6 +6,7 @@ Used by both of the controller's servers; the command line turns the JSON back i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ from rempart.model.errors import (
     NeedsConfirmation,
     NotFound,
     RempartError,
+    TooMany,
 )
 from rempart.model.validation import in_words
 
@@ -42,6 +44,8 @@ def as_json(error: RempartError) -> dict[str, Any]:
             body |= {"digest": error.digest, "reasons": list(error.reasons), "summary": error.summary}
         case EngineRefused():
             body |= {"engine": error.engine}
+        case TooMany():
+            body |= {"retry_after_s": error.retry_after_s, "ticket": error.ticket, "bits": error.bits}
         case EnvironmentLacks():
             body |= {"what": error.what}
         case _:
@@ -63,6 +67,8 @@ def from_json(body: Mapping[str, Any]) -> RempartError:
             )
         case EngineRefused.slug:
             return EngineRefused(str(body.get("engine", "")), message, item=field)
+        case TooMany.slug:
+            return TooMany(message, retry_after_s=float(body.get("retry_after_s", 0)), hint=hint)
         case EnvironmentLacks.slug:
             return EnvironmentLacks(str(body.get("what", "")), message, hint=hint)
         case slug:
@@ -77,7 +83,10 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RempartError)
     async def rempart_error(_: Request, error: RempartError) -> JSONResponse:
-        return JSONResponse(as_json(error), status_code=error.http_status)
+        headers = {}
+        if isinstance(error, TooMany):
+            headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
+        return JSONResponse(as_json(error), status_code=error.http_status, headers=headers)
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:

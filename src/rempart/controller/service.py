@@ -22,6 +22,7 @@ from rempart.controller.assembly import Controller, assembled, now
 from rempart.controller.cloudflare_v4.application import api_application
 from rempart.controller.console.application import console_application
 from rempart.controller.feed_api import close, feed_application
+from rempart.controller.intents import SYSTEM
 from rempart.controller.local import application
 from rempart.controller.local_ca import LocalCa
 from rempart.controller.lock import hold
@@ -99,7 +100,14 @@ def feed_key(paths: StatePaths) -> Ed25519PrivateKey:
 
 async def _serve(controller: Controller, key: Ed25519PrivateKey) -> None:
     paths = controller.configuration.paths
-    feed = feed_application(controller.intents.published, controller.reports, key, controller.commits)
+    intents = controller.intents
+    feed = feed_application(
+        intents.published,
+        controller.reports,
+        key,
+        controller.commits,
+        keep_keys=lambda held: intents.zone_keys.keep(SYSTEM, held),
+    )
     api = controller.configuration.api
     log = controller.configuration.log
     console = controller.configuration.console

@@ -32,6 +32,7 @@ FORGET_EVERY_S = 3600.0
 PRUNE_PAUSE_S = 0.1
 CASES_EVERY_S = 1.0
 WITNESS_EVERY_S = 60.0
+REPORTS_EVERY_S = 60.0
 AFTER_ERROR_S = 10.0
 
 _log = structlog.get_logger("controller")
@@ -46,6 +47,7 @@ async def run_all(controller: Controller) -> None:
         group.create_task(_forever("retention", lambda: forgetting(controller)))
         group.create_task(_forever("cases", lambda: attending(controller)))
         group.create_task(_forever("public log", lambda: witnessing(controller)))
+        group.create_task(_forever("abuse reports", lambda: reporting(controller)))
 
 
 async def _forever(name: str, loop: Callable[[], Awaitable[None]]) -> None:
@@ -138,6 +140,14 @@ async def witnessing(controller: Controller) -> None:
     while True:
         await run_in_threadpool(controller.log.ask_witnesses)
         await asyncio.sleep(WITNESS_EVERY_S)
+
+
+async def reporting(controller: Controller) -> None:
+    """Write letters about what became of abuse reports, and forget who sent those that are long over."""
+    while True:
+        await run_in_threadpool(controller.triage.tell)
+        await run_in_threadpool(controller.triage.forget)
+        await asyncio.sleep(REPORTS_EVERY_S)
 
 
 async def forgetting(controller: Controller) -> None:

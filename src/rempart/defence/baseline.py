@@ -10,6 +10,9 @@ tick over 10,000 sites is a few operations of numpy.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -114,6 +117,33 @@ class Baseline:
         self.latency[chosen] = np.where(
             first, np.minimum(values, 0.5), old * np.where(values > old, 1.01, 0.99)
         )
+
+    def kept(self, now: float) -> dict[str, NDArray[Any]]:
+        """All that is learnt, as arrays (see ``learnt``)."""
+        return {
+            "keys": self.keys.copy(),
+            "level": self.level.copy(),
+            "ceiling": self._ceiling.copy(),
+            "latency": self.latency.copy(),
+            "known": self.known.copy(),
+            "hours": self._hours.copy(),
+            # Before anything was learnt an hour is as good as over.
+            "hour_age": np.array([min(_HOUR, max(0.0, now - self._hour_since))]),
+        }
+
+    def recall(
+        self, keys: Keys, floats: Mapping[str, Floats], hours: NDArray[np.float32], hour_since: float
+    ) -> None:
+        """Take over what was kept. ``hour_since``: when what may be reached in an hour was last laid down."""
+        rows = self.rows(keys)
+        present = rows >= 0
+        chosen = rows[present]
+        self.level[chosen] = floats["level"][present]
+        self._ceiling[chosen] = floats["ceiling"][present]
+        self.latency[chosen] = floats["latency"][present]
+        self.known[chosen] = floats["known"][present]
+        self._hours[chosen] = hours[present]
+        self._hour_since = hour_since
 
     def _insert(self, new: Keys) -> None:
         places = np.searchsorted(self.keys, new)

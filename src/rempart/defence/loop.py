@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rempart.defence import learnt
 from rempart.defence.baseline import DEVIATIONS
 from rempart.defence.classes import MEANING, PORTS, PacketClass, class_of, classes, services
 from rempart.defence.detect import harmed_sites, harms, saturated
@@ -30,8 +31,8 @@ from rempart.defence.mitigation import Ended, Mitigations, Standing
 from rempart.defence.policy import Policy
 from rempart.defence.signatures import mined
 from rempart.defence.sketch import HeavyHitters
-from rempart.defence.trial import own_records, tried
-from rempart.defence.verdicts import Passed, judged, permitted, stronger
+from rempart.defence.trial import FEW, own_records, tried
+from rempart.defence.verdicts import CHALLENGED, Passed, judged, permitted, stronger
 from rempart.defence.watch import Watch
 from rempart.model.attacks import (
     NODE,
@@ -64,6 +65,8 @@ _EVIDENCE = 3.0
 """Good records times bound, from which on a trial can speak for a drop (``trial.upper_bound``)."""
 _SAME = 0.8
 """A signature that means so much of what a revoked one means is the revoked one."""
+_GOOD_STOPPED = 0.1
+"""Of what a challenge of everybody stops, so much are people who have not passed it yet."""
 _SERVICE_SHARE = 0.02
 _SKETCH = 512
 _FADE = 0.99
@@ -128,6 +131,21 @@ class Defence:
         counted under (``Standing.service``)."""
         self.mitigations.resume(mitigation, service, now)
         self._enforced = None
+
+    def kept(self, layer: Layer, now: float, wall: float) -> bytes:
+        """What is learnt of a layer, to outlive the process (``learnt``). ``wall``: Unix time."""
+        return learnt.kept(self._watched(layer), self._own_services, now, wall)
+
+    def recall(self, octets: bytes, layer: Layer, now: float, wall: float, most_s: float) -> learnt.Recalled:
+        """Begin with what was kept, before the first tick. ValueError when it cannot be used: then nothing
+        is known."""
+        found, services = learnt.recall(octets, self._watched(layer), now, wall, most_s)
+        if layer is Layer.PACKET:
+            self._own_services = services[: self.policy.services]
+        return found
+
+    def _watched(self, layer: Layer) -> Watch:
+        return self.packets if layer is Layer.PACKET else self.requests
 
     # --- one tick
 
@@ -237,7 +255,8 @@ class Defence:
             if now - one.retried < _RETRY or of_all:
                 continue
             one.retried = now
-            good, own, provisional = self._good(watch, one.service)
+            good, own, before = self._good(watch, one.service)
+            provisional = before is not None
             if one.resumed and good.size * self.policy.bound_of(mitigation.key) < _EVIDENCE:
                 continue  # what it was tried against is forgotten, which says nothing against it
             trial = tried(
@@ -245,6 +264,13 @@ class Defence:
             )
             action = permitted(self._known(watch, one.service, trial.action, provisional), kind)
             if action is None or action is Action.QUEUE:
+                if mitigation.action is Action.CHALLENGE and watch.layer is Layer.REQUEST:
+                    # Begun when nobody was known: who is good by now tells what to challenge instead, and
+                    # until then they pass it.
+                    instead = self._narrower(one, good, own, provisional, now)
+                    if not instead and one.rate >= self.policy.factor * self._usual(watch, one.service):
+                        continue
+                    told += instead
                 told += self._ended([self.mitigations.fail(mitigation.id, "it would hit good traffic", now)])
             elif action is not mitigation.action:
                 needed = one.rate > 0 or self._alarmed(watch, one.service)
@@ -256,6 +282,38 @@ class Defence:
                 )
                 told.append(RecordMitigation(one.mitigation))
         return told
+
+    def _narrower(
+        self, one: Standing, good: Records, own: Records, provisional: bool, now: float
+    ) -> list[Instruction]:
+        """What a challenge of too many stops, told from the good ones that it hits: enforced in its place."""
+        watch, key = self.requests, one.service
+        records = watch.stopped(one.mitigation.id)
+        if records.size < self.policy.least_records or own.size < FEW:
+            return []
+        told: list[Instruction] = []
+        for candidate in mined(Layer.REQUEST, key, None, records, own, _GOOD_STOPPED, self.policy):
+            passed = judged(candidate, records, good, own, key, None, self.policy, harmed=True)
+            if (
+                passed is None
+                or passed.action is Action.QUEUE
+                or passed.signature == one.mitigation.signature
+            ):
+                continue
+            action = self._known(watch, key, passed.action, provisional) or Action.CHALLENGE
+            trial = passed.trial.model_copy(update={"action": action})
+            if not self._refused_before(passed.signature, key, records, now):
+                evidence = one.mitigation.evidence
+                told += self._begin(
+                    watch, key, replace(passed, action=action, trial=trial), one.rate, evidence.usual,
+                    evidence.harm, now,
+                )  # fmt: skip
+        return told
+
+    def _usual(self, watch: Watch, key: int) -> float:
+        row = watch.row(key)
+        level = float(watch.baseline.level[row]) if row < watch.baseline.level.size else 0.0
+        return max(level, watch.baseline.floor / 10)
 
     def _watch_of(self, one: Standing) -> tuple[Watch, PacketClass | None]:
         if one.mitigation.signature.layer is Layer.PACKET:
@@ -275,16 +333,19 @@ class Defence:
             return action
         return action if watch.baseline.known[row] >= self.policy.known_seconds else Action.CHALLENGE
 
-    def _good(self, watch: Watch, key: int) -> tuple[Records, Records, bool]:
-        """Good records, those of its own, and whether they are only what came before the attack: on a cold
-        start nothing was calm for long, and to be asked for a proof refuses nobody."""
+    def _good(self, watch: Watch, key: int) -> tuple[Records, Records, float | None]:
+        """Good records, those of its own, and, when they are only what came before the attack, at which
+        rate it did: on a cold start nothing was calm for long, and to be asked for a proof refuses nobody."""
         good = watch.reservoir.records()
         own = own_records(good, watch.reservoir.keys(), key)
         if watch.layer is Layer.REQUEST and good.size < _OWN_LEAST:
-            before = watch.reservoir.spoilt(key)
+            before, rate = watch.before(key, _OWN_LEAST)
             if before.size >= _OWN_LEAST:
-                return before, before, True
-        return good, own, False
+                return before, before, rate
+            known = np.concatenate([own, watch.reservoir.proven(key)])
+            if known.size >= FEW:
+                return known, known, 0.0
+        return good, own, None
 
     def _ended(self, ended: list[Ended]) -> list[Instruction]:
         return [Withdraw(one.mitigation, one.why) for one in ended]
@@ -306,21 +367,31 @@ class Defence:
                 left &= ~matching(one.mitigation.signature, records)
         records = records[left]
         if records.size < policy.least_records:
+            if not standing:
+                watch.again(key, now)
             return []
         weights = records["weight"].astype(np.float64)
         rate = float(weights.sum()) / span
-        certain = rate - DEVIATIONS * float(np.sqrt((weights**2).sum())) / span
+        # Requests that each stand for one are all known: one that stands for w has the variance w² - w.
+        # Packets are sampled always.
+        variance = weights * (weights - 1) if watch.layer is Layer.REQUEST else weights**2
+        certain = rate - DEVIATIONS * float(np.sqrt(variance.clip(0).sum())) / span
         usual = float(watch.baseline.level[row])
         # What nothing stands for yet must itself be worth an alarm; after a good answer it is not.
         if certain < policy.factor * float(watch.baseline.usual(seen.wall)[row]) and not (
             harmed and certain >= policy.harm_rise * usual
         ):
+            if not standing:
+                watch.again(key, now)
             return []
         kind = class_of(key) if watch.layer is Layer.PACKET else None
         site = key if watch.layer is Layer.REQUEST else None
-        good, own, provisional = self._good(watch, key)
+        good, own, before = self._good(watch, key)
+        provisional = before is not None
         against = own if own.size >= _OWN_LEAST else good
-        candidates = mined(watch.layer, site, kind, records, against, usual / rate, policy)
+        # What is usual is learnt more slowly than a few seconds of life.
+        expected = min(0.9 * rate, max(usual, before or 0.0))
+        candidates = mined(watch.layer, site, kind, records, against, expected / rate, policy)
         words = self._harms(watch, key, seen) if harmed else ()
         told: list[Instruction] = []
         queued, challenged = False, None
@@ -345,6 +416,8 @@ class Defence:
                 challenged = passed
                 continue
             told += self._begin(watch, key, passed, rate, usual, words, now)
+        if kind is not None and kind in CHALLENGED and not candidates:
+            challenged = self._nothing_tells(kind, good, own, records)
         if kind is not None and challenged is not None and not whole:
             # Sources of a whole class prove themselves, or none: the shield knows no finer measure.
             of_class = replace(challenged, signature=Signature(layer=Layer.PACKET, terms=MEANING[kind]))
@@ -354,6 +427,13 @@ class Defence:
         if told:
             watch.found(key, now)
         return told
+
+    def _nothing_tells(self, kind: PacketClass, good: Records, own: Records, records: Records) -> Passed:
+        """A flood that is like the good in everything: all of its class prove themselves."""
+        signature = Signature(layer=Layer.PACKET, terms=MEANING[kind])
+        trial = tried(signature, good, own, NODE, self.policy, share_now=1.0, harmed=True)
+        action = Action.CHALLENGE
+        return Passed(signature, action, trial.model_copy(update={"action": action}), 1.0, records.size, 1.0)
 
     def _queue(
         self, watch: Watch, key: int, rate: float, usual: float, words: tuple[str, ...], now: float
@@ -447,8 +527,7 @@ class Defence:
     def _limit(self, watch: Watch, key: int, trial: Trial) -> float:
         """What the good ones among those it hits need, and room."""
         share = (trial.own_hit + 1) / (trial.own_records + 1)
-        usual = max(float(watch.baseline.level[watch.row(key)]), watch.baseline.floor / 10)
-        return max(10.0, self.policy.limit_room * min(1.0, share) * usual)
+        return max(10.0, self.policy.limit_room * min(1.0, share) * self._usual(watch, key))
 
     def _harms(self, watch: Watch, key: int, seen: Observation) -> tuple[str, ...]:
         if watch.layer is Layer.PACKET:

@@ -33,7 +33,7 @@ class Policy(Value):
     """A change that harms nobody and gives no cause to act is learnt from after so long."""
     queue_harm: int = Field(default=10, ge=1)
     errors_harm: float = Field(default=0.2, gt=0, le=1)
-    latency_harm: float = Field(default=0.5, gt=0)
+    latency_harm: float = Field(default=0.3, gt=0)
     """Seconds of the origin's answers, and four times the usual."""
     saturation_harm: float = Field(default=0.85, gt=0, le=1)
 
@@ -58,6 +58,9 @@ class Policy(Value):
     reservoir: int = Field(default=16_384, ge=64)
     reservoir_share: float = Field(default=0.25, gt=0, le=1)
     """Of the reservoir, for one site or class."""
+    memory_seconds: float = Field(default=3_600, gt=0)
+    """A site or class that has its share renews it in this time, not faster: who is there for some minutes
+    does not become what is good."""
     client_records: int = Field(default=8, ge=1)
     """Of one client in the reservoir."""
     quarantine: float = Field(default=10, ge=0)

@@ -179,13 +179,16 @@ class _Miner:
         return max(0.0, float(self._weights[means].sum()) - expected)
 
     def _grown(self, allowed: Sequence[int]) -> list[int]:
-        """Terms by greatest gain, until hardly a good record is meant."""
+        """Terms one by one, until hardly a good record is meant or no further one is worth what it loses:
+        of each conjunction the whole gain counts, or one name out of thirty that bots give themselves
+        would be taken for a mark because none of the good has it."""
         if not allowed:
             return []
         window = np.ones(self._weights.size, bool)
         good = np.ones(self._good_size, bool)
         chosen: list[int] = []
         groups: set[str] = set()
+        worth = 0.0
         for _ in range(TERMS_GROWN):
             p0, n0 = self._counts(window, good)
             if good.sum() <= self._bound * self._good_size / 2 and chosen:
@@ -196,7 +199,7 @@ class _Miner:
             p = np.maximum(means - self._usual * usual, 1e-9) / self._left
             n = usual + self._floor
             odds = (p / n) / (p0 / n0)
-            gain = p * np.log2(odds)
+            gain = p * np.log2(p / n)
             ranked = [
                 i
                 for i in allowed
@@ -205,9 +208,12 @@ class _Miner:
             if not ranked:
                 break
             best = max(ranked, key=lambda i: (round(float(gain[i]), 9), -i))
+            if gain[best] <= worth:
+                break
             # Many small lifts that chance could bring would add up to a large one.
             if odds[best] < ODDS_LEAST or means[best] < SUPPORT * float(self._weights.sum()):
                 break
+            worth = float(gain[best])
             chosen.append(best)
             groups.add(self._atoms[best].group)
             window &= self._atoms[best].window

@@ -3,8 +3,8 @@ hits.
 
 Statistical honesty: of few records nothing small can be said. The share is judged by its upper 95 % bound:
 Wilson's (1927), and with no hit at all the rule of three (Hanley and Lippman-Hand 1983), 3/n. So nothing is
-dropped at 0.1 % before 3,000 good records were spared. A challenge refuses nobody and is judged by what was
-seen.
+dropped at 0.1 % before 3,000 good records were spared. A challenge refuses nobody, and is for clients that
+are twice as frequent now as they can be among the good.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from rempart.model.attacks import Action, Layer, Records, Signature, Trial
 
 _Z = 1.645
 """One-sided 95 %."""
+FEW = 16
+"""Fewer good records say nothing of who may be challenged."""
 CLIENT_FIELDS = frozenset({"agent", "language", "tls", "headers", "version", "source", "network"})
 """What says who asks. The others say what is asked, which a crowd of readers has in common too."""
 
@@ -75,7 +77,11 @@ def tried(
             action = (
                 Action.CHALLENGE
             )  # who opens a connection or asks again over TCP has passed: it costs the good little
-        elif harmed and own_share <= policy.challenge_bound and _lifted(share_now, hit, good.size, policy):
+        elif (
+            harmed
+            and (own.size < FEW or own_share <= policy.challenge_bound)
+            and _lifted(share_now, upper, good.size, policy)
+        ):
             action = Action.CHALLENGE
     if action is None and harmed and signature.layer is Layer.REQUEST:
         action = Action.QUEUE
@@ -90,9 +96,10 @@ def tried(
     )
 
 
-def _lifted(share_now: float, hit: int, records: int, policy: Policy) -> bool:
-    """Among the good these clients are much rarer than in what comes now."""
-    return share_now >= policy.lift * (hit + 1) / (records + 1) if records else share_now > 0.5
+def _lifted(share_now: float, upper: float, records: int, policy: Policy) -> bool:
+    """Among the good these clients are surely much rarer than in what comes now: of many marks, some
+    differ by chance."""
+    return share_now >= policy.lift * upper if records >= FEW else share_now > 0.5
 
 
 def own_records(records: Records, keys: np.ndarray, key: int) -> Records:

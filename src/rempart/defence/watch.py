@@ -16,6 +16,11 @@ from rempart.model.attacks import Layer, Records
 Keys = NDArray[np.int64]
 Clients = NDArray[np.uint64]
 _TICKS_MOST = 32
+_NOTICED = 0.3
+"""Seconds from an attack's first record until somebody is suspected: rates are smoothed, and an alarm
+takes two ticks."""
+_ONSET = 1.0
+"""What came in so many seconds before is no fair sample of what was usual."""
 _WORSE = 1.5
 """So many times as bad as at the last look is worth one out of turn."""
 
@@ -38,6 +43,7 @@ class Watch:
         self.reservoir = Reservoir(dtype, policy, seed)
         self._policy = policy
         self._window: deque[tuple[float, Records, Keys]] = deque(maxlen=_TICKS_MOST)
+        self._stopped: deque[tuple[float, Records]] = deque(maxlen=_TICKS_MOST)
         self._since: dict[int, float] = {}
         self._next_look: dict[int, tuple[float, float, float]] = {}
         """Key → when, how long that is after the last look, and how bad it was then."""
@@ -85,8 +91,10 @@ class Watch:
         every = bool(through.all())
         passed = (records, keys) if every else (records[through], keys[through])
         self._window.append((now, *passed))
+        self._stopped.append((now, records[:0] if every else records[~through]))
         while self._window and now - self._window[0][0] > self._policy.window_seconds:
             self._window.popleft()
+            self._stopped.popleft()
         calm = self.baseline.keys[self.allowed]
         # Good ones that were stopped count above all: by them what stopped them is tried again.
         offered = records["good"] | (through & np.isin(keys, calm))
@@ -116,18 +124,34 @@ class Watch:
         return chosen
 
     def recent(self, key: int, seconds: float, now: float) -> tuple[Records, float]:
-        """What came for ``key`` since it was suspected, and in how many seconds."""
-        since = self._since.get(key, now - seconds)
+        """What came for ``key`` since the attack began, as far as can be told, and in how many seconds."""
+        since = self._since.get(key, now - seconds) - _NOTICED
         parts = [records[keys == key] for at, records, keys in self._window if at > since + 1e-9]
         if not parts:
             return np.zeros(0, self._dtype), seconds
         first = min(at for at, _, _ in self._window if at > since + 1e-9)
         return np.concatenate(parts), now - first + seconds
 
+    def stopped(self, mitigation: int) -> Records:
+        """Requests of the last second that this one has stopped."""
+        parts = [records[records["mitigation"] == mitigation] for _, records in self._stopped]
+        return np.concatenate([np.zeros(0, self._dtype), *parts])
+
+    def before(self, key: int, least: int) -> tuple[Records, float]:
+        """The last that came for ``key`` before it was suspected, and their rate (``Reservoir.spoilt``);
+        of long enough before, if those are ``least``."""
+        since = self._since.get(key, float("inf"))
+        found = self.reservoir.spoilt(key, since - _ONSET)
+        return found if found[0].size >= least else self.reservoir.spoilt(key, since)
+
     def found(self, key: int, now: float) -> None:
         """Something was: the next look is soon."""
         every = self._policy.look_every
         self._next_look[key] = (now + every, every, self._next_look.get(key, (0.0, 0.0, 0.0))[2])
+
+    def again(self, key: int, now: float) -> None:
+        """There was too little to look at yet: that was no look."""
+        self._next_look[key] = (now, self._policy.look_every, 0.0)
 
     def row(self, key: int) -> int:
         return int(np.searchsorted(self.baseline.keys, key))

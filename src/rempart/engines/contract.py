@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from rempart.model.base import Value
+from rempart.model.zone_keys import ZoneKeys
 from rempart.snapshot.items import Item, ItemChange
 
 
@@ -97,4 +98,17 @@ class ServesSites(Protocol):
 
     def sites_down(self) -> tuple[str, ...]:
         """Hosts of the sites no origin of which can serve, sorted. Raises EnvironmentLacks."""
+        ...
+
+
+@runtime_checkable
+class TellsKeys(Protocol):
+    """An engine that makes keys which must outlive it."""
+
+    def keys_to_tell(self) -> ZoneKeys | None:
+        """Keys that the controller does not know of; None when there are none. Raises EnvironmentLacks."""
+        ...
+
+    def forget_keys(self, zone: str) -> None:
+        """They need not be told again."""
         ...

@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 
 from rempart.governance import motions
 from rempart.governance.instructions import Addressee, Instruction, Lift, PutInForce, Tell
+from rempart.governance.notices import notice_of
 from rempart.governance.quorum import check_carried
 from rempart.model.cases import (
     EMERGENCY_HOURS,
@@ -27,6 +28,7 @@ from rempart.model.cases import (
     Arbiter,
     Case,
     Emergency,
+    Informing,
     LiftReason,
     MotionKind,
     Phase,
@@ -39,6 +41,7 @@ from rempart.model.cases_events import (
     Appealed,
     Closed,
     Event,
+    Informed,
     Left,
     Lifted,
     Moved,
@@ -78,6 +81,8 @@ def open_case(
         )
     if (event.source is Source.ORDER) != (event.order is not None):
         raise InvalidInput("an order, and nothing else, comes with its particulars", field="order")
+    if event.trusted_flagger and event.source is not Source.REPORT:
+        raise InvalidInput("trusted flaggers send notices, nothing else", field="trusted_flagger")
     case = Case(
         id=id_,
         seq=1,
@@ -89,6 +94,7 @@ def open_case(
         targets=event.targets,
         policy=policy,
         roster=roster,
+        trusted_flagger=event.trusted_flagger,
         order=event.order,
     )
     whom = {Source.REPORT: Addressee.REPORTER, Source.ORDER: Addressee.AUTHORITY}.get(event.source)
@@ -115,6 +121,8 @@ def _stepped(case: Case, event: Event, now: datetime) -> Step:
             return _triaged(case, event)
         case Scrutinised():
             return _scrutinised(case, event)
+        case Informed():
+            return _informed(case, event)
         case Notified():
             return _notified(case, now)
         case Answered():
@@ -160,6 +168,16 @@ def _scrutinised(case: Case, event: Scrutinised) -> Step:
         case.model_copy(update={"phase": phase, "scrutinised": event.complete}),
         (Tell(Addressee.AUTHORITY, "scrutiny"),),
     )
+
+
+def _informed(case: Case, event: Informed) -> Step:
+    if case.order is None:
+        raise Conflict("there is no order in this case")
+    if event.of in case.informed:
+        raise Conflict(f"the authority was told of the {event.of.value} already", field="of")
+    if event.of is Informing.EFFECT and case.phase in (Phase.REPORTED, Phase.TRIAGED, Phase.ANNOUNCED):
+        raise Conflict("what effect the order has is not known yet", field="of")
+    return Step(case.model_copy(update={"informed": (*case.informed, event.of)}))
 
 
 def _notified(case: Case, now: datetime) -> Step:
@@ -254,7 +272,7 @@ def _took_effect(case: Case, event: TookEffect, now: datetime) -> Step:
     told: tuple[Instruction, ...] = (Tell(Addressee.OWNER, "effect"),)
     if kind is MotionKind.ORDER:
         told = (*told, Tell(Addressee.AUTHORITY, "effect"))
-    return Step(case.model_copy(update=update), (PutInForce(restriction, replaces), *told))
+    return Step(case.model_copy(update=update), (PutInForce(restriction, replaces, notice_of(case)), *told))
 
 
 def _sooner(*times: datetime | None) -> datetime | None:

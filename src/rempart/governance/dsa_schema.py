@@ -6,14 +6,28 @@ Source: the database's own request model (StatementStoreRequest.php), as recorde
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from rempart.governance.dsa_categories import TABLE
 from rempart.model.base import Value
 
 Line = Annotated[str, Field(min_length=1, max_length=500)]
-Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+LAST_DAY = "2038-01-01"
+"""No date of a statement may be later."""
+
+
+def _day(text: str) -> str:
+    date.fromisoformat(text)
+    if not "2000-01-01" <= text <= LAST_DAY:
+        raise ValueError(f"days from 2000-01-01 to {LAST_DAY} are taken")
+    return text
+
+
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_day)]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=500)]
 Visibility = Literal[
     "DECISION_VISIBILITY_CONTENT_REMOVED",
     "DECISION_VISIBILITY_CONTENT_DISABLED",
@@ -23,6 +37,7 @@ Visibility = Literal[
     "DECISION_VISIBILITY_CONTENT_LABELLED",
     "DECISION_VISIBILITY_OTHER",
 ]
+Monetary = Literal["DECISION_MONETARY_SUSPENSION", "DECISION_MONETARY_TERMINATION", "DECISION_MONETARY_OTHER"]
 Provision = Literal[
     "DECISION_PROVISION_PARTIAL_SUSPENSION",
     "DECISION_PROVISION_PARTIAL_TERMINATION",
@@ -47,29 +62,8 @@ StatementCategory = Literal[
     "STATEMENT_CATEGORY_UNSAFE_AND_PROHIBITED_PRODUCTS",
     "STATEMENT_CATEGORY_VIOLENCE",
 ]
-# Words in lines are read and compared with the source more easily than a list of strings.
-KEYWORDS = frozenset(
-    f"KEYWORD_{word}"
-    for word in """
-ADULT_SEXUAL_MATERIAL AGE_SPECIFIC_RESTRICTIONS AGE_SPECIFIC_RESTRICTIONS_MINORS ANIMAL_HARM
-BIOMETRIC_DATA_BREACH BULLYING_AGAINST_GIRLS CHILD_SEXUAL_ABUSE_MATERIAL CHILD_SEXUAL_ABUSE_MATERIAL_DEEPFAKE
-CONTENT_PROMOTING_EATING_DISORDERS COORDINATED_HARM COPYRIGHT_INFRINGEMENT CYBER_BULLYING_INTIMIDATION
-CYBER_HARASSMENT CYBER_HARASSMENT_AGAINST_WOMEN CYBER_INCITEMENT CYBER_STALKING CYBER_STALKING_AGAINST_WOMEN
-DATA_FALSIFICATION DEFAMATION DESIGN_INFRINGEMENT DISCRIMINATION FEMALE_GENDERED_DISINFORMATION
-GEOGRAPHICAL_REQUIREMENTS
-GEOGRAPHIC_INDICATIONS_INFRINGEMENT GOODS_SERVICES_NOT_PERMITTED
-GROOMING_SEXUAL_ENTICEMENT_MINORS HATE_SPEECH HIDDEN_ADVERTISEMENT HUMAN_EXPLOITATION HUMAN_TRAFFICKING
-ILLEGAL_ORGANIZATIONS IMPERSONATION_ACCOUNT_HIJACKING INAUTHENTIC_ACCOUNTS INAUTHENTIC_LISTINGS
-INAUTHENTIC_USER_REVIEWS INCITEMENT_AGAINST_WOMEN INCITEMENT_VIOLENCE_HATRED
-INSUFFICIENT_INFORMATION_ON_TRADERS LANGUAGE_REQUIREMENTS MISINFORMATION_DISINFORMATION
-MISLEADING_INFO_CONSUMER_RIGHTS MISLEADING_INFO_GOODS_SERVICES MISSING_PROCESSING_GROUND NONCOMPLIANCE_PRICING
-NON_CONSENSUAL_IMAGE_SHARING NON_CONSENSUAL_IMAGE_SHARING_AGAINST_WOMEN NON_CONSENSUAL_MATERIAL_DEEPFAKE
-NON_CONSENSUAL_MATERIAL_DEEPFAKE_AGAINST_WOMEN NUDITY OTHER PATENT_INFRINGEMENT PHISHING PROHIBITED_PRODUCTS
-PYRAMID_SCHEMES RIGHT_TO_BE_FORGOTTEN RISK_ENVIRONMENTAL_DAMAGE RISK_PUBLIC_HEALTH SELF_MUTILATION STALKING
-SUICIDE TERRORIST_CONTENT TRADEMARK_INFRINGEMENT TRADE_SECRET_INFRINGEMENT TRAFFICKING_WOMEN_GIRLS
-UNLAWFUL_SALE_ANIMALS UNSAFE_CHALLENGES UNSAFE_PRODUCTS VIOLATION_EU_LAW VIOLATION_NATIONAL_LAW
-""".split()  # noqa: SIM905
-)
+KEYWORDS = frozenset(f"KEYWORD_{word}" for words in (*TABLE.values(), ("STALKING",)) for word in words)
+"""Those of the reporting templates, and one that only the database still has."""
 EEA = frozenset(  # ISO 3166-1
     "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK".split()  # noqa: SIM905
 )
@@ -80,10 +74,12 @@ class DsaStatement(Value):
 
     decision_visibility: tuple[Visibility, ...] | None = None
     decision_visibility_other: Line | None = None
+    decision_monetary: Monetary | None = None
+    decision_monetary_other: Line | None = None
     decision_provision: Provision | None = None
     decision_account: Literal["DECISION_ACCOUNT_SUSPENDED", "DECISION_ACCOUNT_TERMINATED"] | None = None
     decision_ground: Literal["DECISION_GROUND_ILLEGAL_CONTENT", "DECISION_GROUND_INCOMPATIBLE_CONTENT"]
-    decision_ground_reference_url: Line | None = None
+    decision_ground_reference_url: Url | None = None
     illegal_content_legal_ground: Line | None = None
     illegal_content_explanation: Annotated[str, Field(min_length=1, max_length=2_000)] | None = None
     incompatible_content_ground: Line | None = None
@@ -92,11 +88,15 @@ class DsaStatement(Value):
     content_type: tuple[Annotated[str, Field(pattern="^CONTENT_TYPE_(APP|AUDIO|IMAGE|PRODUCT|SYNTHETIC_MEDIA|TEXT|VIDEO|OTHER)$")], ...] = Field(min_length=1)  # fmt: skip # noqa: E501
     content_type_other: Line | None = None
     category: StatementCategory
+    category_addition: tuple[StatementCategory, ...] | None = None
     category_specification: tuple[str, ...] | None = None
+    category_specification_other: Line | None = None
     territorial_scope: tuple[str, ...] | None = None
+    content_language: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
     content_date: Day
     application_date: Day
     end_date_visibility_restriction: Day | None = None
+    end_date_monetary_restriction: Day | None = None
     end_date_service_restriction: Day | None = None
     end_date_account_restriction: Day | None = None
     decision_facts: Annotated[str, Field(min_length=1, max_length=5_000)]
@@ -108,12 +108,19 @@ class DsaStatement(Value):
     automated_decision: Literal[
         "AUTOMATED_DECISION_FULLY", "AUTOMATED_DECISION_PARTIALLY", "AUTOMATED_DECISION_NOT_AUTOMATED"
     ]
+    account_type: Literal["ACCOUNT_TYPE_BUSINESS", "ACCOUNT_TYPE_PRIVATE"] | None = None
+    content_id: dict[Literal["EAN-13"], Annotated[str, Field(pattern=r"^\d{13}$")]] | None = None
     puid: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,500}$")]
 
     @model_validator(mode="after")
     def _whole(self) -> DsaStatement:
-        if not (self.decision_visibility or self.decision_provision or self.decision_account):
+        decisions = (self.decision_visibility, self.decision_monetary, self.decision_provision)
+        if not any((*decisions, self.decision_account)):
             raise ValueError("at least one decision")
+        if (self.decision_monetary == "DECISION_MONETARY_OTHER") != (
+            self.decision_monetary_other is not None
+        ):
+            raise ValueError("decision_monetary_other goes with DECISION_MONETARY_OTHER")
         other = "DECISION_VISIBILITY_OTHER" in (self.decision_visibility or ())
         if other != (self.decision_visibility_other is not None):
             raise ValueError("decision_visibility_other goes with DECISION_VISIBILITY_OTHER")

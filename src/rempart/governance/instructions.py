@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rempart.model.cases_remedies import Restriction
+from rempart.model.cases_remedies import Notice, Restriction
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,8 @@ class PutInForce:
 
     restriction: Restriction
     replaces: str | None = None
+    notice: Notice | None = None
+    """What visitors are told of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,14 +63,25 @@ def _check_ordered(case: Case, measure: Measure) -> None:
     if case.order is None or not is_at_most(measure.remedy, case.order.demanded.remedy):
         raise InvalidInput("wider than what was ordered", field="measure.remedy")
     demanded = case.order.demanded
-    if not demanded.target.includes(measure.target):
+    if not measure.target.is_within(demanded.target):
         raise InvalidInput(f"wider than what was ordered: {demanded.target}", field="measure.target")
     if _lasts_longer(measure, demanded):
         raise InvalidInput(f"longer than what was ordered: {demanded.days} days", field="measure.days")
+    if _reaches_further(measure, demanded):
+        raise InvalidInput(
+            f"in more countries than was ordered: {', '.join(demanded.territory)}", field="measure.territory"
+        )
 
 
 def _lasts_longer(measure: Measure, than: Measure) -> bool:
     return than.days is not None and (measure.days is None or measure.days > than.days)
+
+
+def _reaches_further(measure: Measure, than: Measure) -> bool:
+    """Whether it is for somebody whom the other one is not for. No territory: everywhere."""
+    return bool(than.territory) and (
+        not measure.territory or not set(measure.territory) <= set(than.territory)
+    )
 
 
 def unexplained(motion: Motion) -> tuple[str, ...]:
@@ -105,10 +116,13 @@ def _check_outcome(case: Case, motion: Motion) -> None:
     if motion.ground is None:
         raise InvalidInput("on which ground?", field="ground")
     measure = motion.measure
-    shorter = measure.remedy is decided.remedy and _lasts_longer(decided, measure)
+    shorter = measure.remedy is decided.remedy and (
+        _lasts_longer(decided, measure) or _reaches_further(decided, measure)
+    )
     if (
         measure.target != decided.target
         or _lasts_longer(measure, decided)
+        or (_reaches_further(measure, decided) and RUNGS[measure.remedy].territorial)
         or not (measure.remedy in narrower(decided.remedy) or shorter)
     ):
         raise InvalidInput("on appeal a measure can only become narrower or shorter", field="measure")

@@ -5,27 +5,17 @@ Made from what the arbiters signed, never from what is confidential: who reporte
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from rempart.governance.dsa_schema import EEA, DsaStatement
-from rempart.model.cases import Case, Category, GroundKind, Motion, MotionKind, Source
+from rempart.governance.dsa_categories import OF_CASES
+from rempart.governance.dsa_schema import EEA, LAST_DAY, DsaStatement
+from rempart.model.cases import Case, GroundKind, Motion, MotionKind, Source
 from rempart.model.cases_remedies import LADDER, RUNGS, Measure, Remedy
 from rempart.model.errors import Conflict
 
-_CATEGORIES = {
-    Category.PHISHING: ("SCAMS_AND_FRAUD", "PHISHING"),
-    Category.THREATS: ("VIOLENCE", "INCITEMENT_VIOLENCE_HATRED"),
-    Category.TERRORISM: ("RISK_FOR_PUBLIC_SECURITY", "TERRORIST_CONTENT"),
-    Category.CHILD_ABUSE: ("PROTECTION_OF_MINORS", "CHILD_SEXUAL_ABUSE_MATERIAL"),
-    Category.INTIMATE_IMAGES: ("CYBER_VIOLENCE", "NON_CONSENSUAL_IMAGE_SHARING"),
-    Category.HATE: ("ILLEGAL_OR_HARMFUL_SPEECH", "HATE_SPEECH"),
-    Category.COPYRIGHT: ("INTELLECTUAL_PROPERTY_INFRINGEMENTS", "COPYRIGHT_INFRINGEMENT"),
-    Category.TRADEMARK: ("INTELLECTUAL_PROPERTY_INFRINGEMENTS", "TRADEMARK_INFRINGEMENT"),
-    Category.PRIVACY: ("DATA_PROTECTION_AND_PRIVACY_VIOLATIONS", "OTHER"),
-    Category.GENERAL: ("OTHER_VIOLATION_TC", "OTHER"),
-}
-_DECISIONS: dict[Remedy, dict[str, Any]] = {
+DECISIONS: dict[Remedy, dict[str, Any]] = {
     Remedy.INTERSTITIAL: {"decision_visibility": ("DECISION_VISIBILITY_CONTENT_LABELLED",)},
     Remedy.BLOCK_URL: {"decision_visibility": ("DECISION_VISIBILITY_CONTENT_DISABLED",)},
     Remedy.NO_CACHE: {"decision_visibility": ("DECISION_VISIBILITY_OTHER",)},
@@ -34,6 +24,7 @@ _DECISIONS: dict[Remedy, dict[str, Any]] = {
     Remedy.DROP_DNS: {"decision_provision": "DECISION_PROVISION_TOTAL_SUSPENSION"},
     Remedy.CLOSE_ACCOUNT: {"decision_account": "DECISION_ACCOUNT_TERMINATED"},
 }
+"""Which of the database's four kinds of decision a remedy is; passing a report on is none."""
 _ENDS = {
     "decision_visibility": "end_date_visibility_restriction",
     "decision_provision": "end_date_service_restriction",
@@ -49,13 +40,13 @@ def application_of(case: Case) -> dict[str, Any] | None:
     measure, ground = _measure(case), decided.ground
     if case.source is Source.ORDER or measure.remedy is Remedy.FORWARD or ground is None:
         return None
-    category, keyword = _CATEGORIES[case.category]
+    category, keyword = OF_CASES[case.category]
     from_, until = period(case)
-    decision = dict(_DECISIONS[measure.remedy])
+    decision = dict(DECISIONS[measure.remedy])
     if decision.get("decision_visibility") == ("DECISION_VISIBILITY_OTHER",):
         decision["decision_visibility_other"] = RUNGS[measure.remedy].words
     if until is not None:
-        decision[_ENDS[next(iter(decision))]] = f"{until:%Y-%m-%d}"
+        decision[_ENDS[next(iter(decision))]] = min(f"{until:%Y-%m-%d}", LAST_DAY)
     legal = ground.kind is GroundKind.ILLEGAL
     prefix = "illegal_content" if legal else "incompatible_content"
     territory = tuple(one for one in measure.territory if one in EEA)
@@ -63,7 +54,8 @@ def application_of(case: Case) -> dict[str, Any] | None:
         {
             **decision,
             "decision_ground": f"DECISION_GROUND_{prefix.upper()}",
-            "decision_ground_reference_url": None if legal else case.policy.url,
+            # The database takes URLs only; a policy may say something else where it is to be found.
+            "decision_ground_reference_url": None if legal else _url(case.policy.url),
             "illegal_content_legal_ground" if legal else "incompatible_content_ground": ground.basis,
             f"{prefix}_explanation": ground.explanation,
             "incompatible_content_illegal": None if legal else "No",
@@ -76,7 +68,7 @@ def application_of(case: Case) -> dict[str, Any] | None:
             "content_date": f"{case.opened_at:%Y-%m-%d}",
             "application_date": f"{from_:%Y-%m-%d}",
             "decision_facts": decided.facts,
-            "source_type": _SOURCES[case.source],
+            "source_type": "SOURCE_TRUSTED_FLAGGER" if case.trusted_flagger else _SOURCES[case.source],
             "automated_detection": "No",
             "automated_decision": "AUTOMATED_DECISION_NOT_AUTOMATED",
             "puid": f"{case.id}-{decided.kind.value}",
@@ -144,6 +136,10 @@ def period(case: Case) -> tuple[datetime, datetime | None]:
         return case.restriction.since, case.ends_at
     from_ = case.effective_at or case.last_at
     return from_, None if measure.days is None else from_ + timedelta(days=measure.days)
+
+
+def _url(text: str | None) -> str | None:
+    return text if text and re.fullmatch(r"https?://\S+", text) else None
 
 
 def _decided(case: Case) -> Motion:

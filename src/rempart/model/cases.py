@@ -21,6 +21,8 @@ Seal = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,38}$")]
 Text = Annotated[str, Field(min_length=1, max_length=5_000)]
 Note = Annotated[str, Field(max_length=2_000)]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+"""ISO 3166-1, two letters; Greece is GR."""
 
 EMERGENCY_HOURS = 72
 """How long an emergency measure stands that no full quorum confirms."""
@@ -106,6 +108,8 @@ class Order(Value):
 
     kind: OrderKind
     authority: str = Field(min_length=1, max_length=500)
+    country: Country | None = None
+    """Whose authority it is; transparency reports count orders by Member State."""
     reference: str = Field(min_length=1, max_length=200)
     legal_basis: str = Field(min_length=1, max_length=500)
     document: Digest
@@ -119,6 +123,13 @@ class Order(Value):
         if self.kind is OrderKind.REMOVAL and self.deadline > self.received_at + TCO_DEADLINE:
             raise ValueError("a removal order must be followed within one hour of its receipt")
         return self
+
+
+class Informing(StrEnum):
+    """Of what the authority that issued an order is to be told."""
+
+    RECEIPT = "receipt"  # DSA Art. 15(1)(a) counts how long that took
+    EFFECT = "effect"  # DSA Art. 9(1): what effect was given to it, and when
 
 
 class GroundKind(StrEnum):
@@ -296,7 +307,11 @@ class Case(Value):
     appeal: Appeal | None = None
     appeal_until: Moment | None = None
     outcome: Outcome | None = None
+    trusted_flagger: bool = False
+    """The notice came from one (DSA Art. 22)."""
     order: Order | None = None
+    informed: tuple[Informing, ...] = ()
+    """Of what the authority that ordered it was told."""
     scrutinised: bool = False
     public: bool = False
     """Whether the public knows of it: from the notice of a decision, or from its effect."""

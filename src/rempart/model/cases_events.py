@@ -10,6 +10,7 @@ from rempart.model.base import Value
 from rempart.model.cases import (
     Carried,
     Category,
+    Informing,
     LiftReason,
     Motion,
     Note,
@@ -36,6 +37,8 @@ class Opened(Value):
     """As the report gave them."""
     confidential: tuple[Seal, ...] = Field(default=(), max_length=100)
     """Of the reporter's words and address, and of evidence."""
+    trusted_flagger: bool = False
+    """The notice is one of a trusted flagger: DSA Art. 22."""
     order: Order | None = None
     policy: Slug
     charter: int = Field(ge=0)
@@ -69,6 +72,14 @@ class Scrutinised(Value):
     kind: Literal["scrutinised"] = "scrutinised"
     complete: bool
     findings: Text
+    by: Person
+
+
+class Informed(Value):
+    """The authority that issued an order was told that it came, or what became of it."""
+
+    kind: Literal["informed"] = "informed"
+    of: Informing
     by: Person
 
 
@@ -139,6 +150,7 @@ Event = Annotated[
     | Notified
     | Answered
     | Scrutinised
+    | Informed
     | Moved
     | Stated
     | Left

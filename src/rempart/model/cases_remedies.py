@@ -15,8 +15,14 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from rempart.model.base import Value
-from rempart.model.challenges import parse_exempt_path
 from rempart.model.names import parse_hostname, within
+from rempart.model.urls import (
+    canonical_path,
+    canonical_query,
+    is_within,
+    parse_restricted_path,
+    why_no_remedy,
+)
 
 
 def _utc(moment: datetime) -> datetime:
@@ -55,6 +61,8 @@ class Rung(Value):
     words: str
     """What it does, in words for owners."""
     aims: tuple[Aim, ...]
+    territorial: bool = False
+    """Whether it can be for the visitors from some countries only."""
     missing: str = ""
     """The part that it needs and that does not exist yet; empty: it can be ordered today."""
 
@@ -63,18 +71,23 @@ LADDER = (
     Rung(remedy=Remedy.FORWARD, words="the report is passed on, nothing else", aims=tuple(Aim)),
     Rung(
         remedy=Remedy.INTERSTITIAL,
-        words="a warning page before the URL",
+        words="a warning page before the URL, which visitors may pass",
         aims=(Aim.URL,),
-        missing="pages on a URL",
+        territorial=True,
     ),
-    Rung(remedy=Remedy.BLOCK_URL, words="the URL is not served", aims=(Aim.URL,), missing="pages on a URL"),
+    Rung(remedy=Remedy.BLOCK_URL, words="the URL is not served", aims=(Aim.URL,), territorial=True),
     Rung(
         remedy=Remedy.NO_CACHE,
         words="nothing of it is kept in the cache",
         aims=(Aim.HOST, Aim.ZONE),
         missing="a cache",
     ),
-    Rung(remedy=Remedy.CHALLENGE, words="every visitor is challenged once", aims=(Aim.HOST, Aim.ZONE)),
+    Rung(
+        remedy=Remedy.CHALLENGE,
+        words="every visitor is challenged once",
+        aims=(Aim.HOST, Aim.ZONE),
+        territorial=True,
+    ),
     Rung(
         remedy=Remedy.DROP_PROXY,
         words="the edge no longer stands before it; its names answer with the origin's address",
@@ -86,10 +99,13 @@ LADDER = (
         aims=(Aim.HOST, Aim.ZONE),
     ),
     Rung(
-        remedy=Remedy.CLOSE_ACCOUNT, words="the account is closed", aims=(Aim.ZONE,), missing="the exit kit"
+        remedy=Remedy.CLOSE_ACCOUNT,
+        words="the account is closed: names in its zones are answered no longer, its tokens only read",
+        aims=(Aim.ZONE,),
     ),
 )
 RUNGS = {rung.remedy: rung for rung in LADDER}
+ON_A_URL = (Remedy.INTERSTITIAL, Remedy.BLOCK_URL)
 _ORDER = {rung.remedy: number for number, rung in enumerate(LADDER)}
 
 
@@ -108,10 +124,11 @@ def _host(text: str) -> str:
 
 
 class Target(Value):
-    """What a measure is aimed at: one host name, a URL (all whose paths begin so), or a whole zone."""
+    """What a measure is aimed at: one host name, a URL (with all below it), or a whole zone."""
 
     host: Annotated[str, AfterValidator(_host)] = Field(max_length=253)
-    path: Annotated[str, AfterValidator(parse_exempt_path)] | None = None
+    path: Annotated[str, AfterValidator(parse_restricted_path)] | None = None
+    """Perhaps with a query: then the URLs that have all its parameters. See ``model.urls``."""
     whole_zone: bool = False
     """``host`` is a zone's name, and every name in it is meant."""
 
@@ -134,6 +151,18 @@ class Target(Value):
     def includes(self, other: Target) -> bool:
         """Whether ``other`` is about nothing but names of this one. A URL's host counts as the URL."""
         return self.covers(other.host) and (self.whole_zone or not other.whole_zone)
+
+    def is_within(self, other: Target) -> bool:
+        """Whether this URL is the other one or below it; of what is no URL, whether it is about its names."""
+        if self.path is None or other.path is None:
+            return other.includes(self)
+        path, _, query = self.path.partition("?")
+        above, _, wanted = other.path.partition("?")
+        return (
+            self.host == other.host
+            and is_within(canonical_path(path), canonical_path(above))
+            and set(canonical_query(wanted)) <= set(canonical_query(query))
+        )
 
     def overlaps(self, other: Target) -> bool:
         """Whether both are about some name."""
@@ -158,9 +187,18 @@ class Measure(Value):
         if self.target.aim not in RUNGS[self.remedy].aims:
             aims = " or ".join(RUNGS[self.remedy].aims)
             raise ValueError(f"{self.remedy} is for a {aims}, not for a {self.target.aim}")
-        if self.territory and self.remedy is not Remedy.FORWARD:
-            raise ValueError("no remedy can be limited to a territory yet")
+        if self.territory and not RUNGS[self.remedy].territorial:
+            there = ", ".join(rung.remedy for rung in LADDER if rung.territorial)
+            raise ValueError(f"{self.remedy} cannot be limited to a territory; {there} can")
+        if self.remedy in ON_A_URL and self.target.path is not None:
+            why = why_no_remedy(self.target.path)
+            if why is not None:
+                raise ValueError(why)
         return self
+
+
+SENDS_AWAY = frozenset({Remedy.DROP_PROXY, Remedy.DROP_DNS, Remedy.CLOSE_ACCOUNT})
+"""Remedies after which names must be found elsewhere. From their notice on, answers are short-lived."""
 
 
 class Restriction(Value):
@@ -172,6 +210,39 @@ class Restriction(Value):
     since: Moment
 
 
+class Notice(Value):
+    """What visitors are told of a remedy on a URL: what is signed, nothing confidential."""
+
+    ordered: bool
+    """By a court or an authority."""
+    authority: str = ""
+    reference: str = ""
+    basis: str
+    """The law, or the rule's title."""
+    explanation: str
+
+
+class Standing(Value):
+    """A restriction as compilations see it."""
+
+    restriction: Restriction
+    notice: Notice | None = None
+    account: str | None = None
+    """The account that is closed: all its zones are meant, whatever the target is."""
+
+
+class Announced(Value):
+    """What will have to be found elsewhere, as a notice says."""
+
+    target: Target
+    account: str | None = None
+    """All zones of this account, too."""
+
+    def covers(self, name: str, account: str | None) -> bool:
+        """Whether ``name``, in a zone of ``account``, is meant."""
+        return self.target.covers(name) or (account is not None and account == self.account)
+
+
 class Restricted(Value):
     """What the restrictions in force come to for one name. Several cases may restrict the same name; each is
     lifted by itself."""
@@ -179,16 +250,38 @@ class Restricted(Value):
     challenge: bool = False
     proxy_dropped: bool = False
     dns_dropped: bool = False
+    at_edge: tuple[Standing, ...] = ()
+    """Those that the edge looks at request by request: on a URL, or for a territory."""
+    short_lived: bool = False
+    """Its answers must be forgotten soon: it is about to be found elsewhere, or back."""
 
 
 UNRESTRICTED = Restricted()
 
 
-def restricted(measures: Iterable[Measure], name: str) -> Restricted:
-    """What ``measures`` come to for ``name``."""
-    found = {one.remedy for one in measures if one.target.covers(name)}
+def restricted(
+    standing: Iterable[Standing],
+    name: str,
+    account: str | None = None,
+    announced: Iterable[Announced] = (),
+) -> Restricted:
+    """What ``standing`` and ``announced`` come to for ``name``, a name in a zone of ``account``."""
+    found: set[Remedy] = set()
+    at_edge: list[Standing] = []
+    for one in standing:
+        measure = one.restriction.measure
+        if measure.remedy is Remedy.CLOSE_ACCOUNT and one.account is not None and one.account == account:
+            found |= {Remedy.DROP_DNS}
+        if not measure.target.covers(name):
+            continue
+        if measure.remedy in ON_A_URL or measure.territory:
+            at_edge.append(one)
+        else:
+            found.add(measure.remedy)
     return Restricted(
         challenge=Remedy.CHALLENGE in found,
         proxy_dropped=Remedy.DROP_PROXY in found,
-        dns_dropped=Remedy.DROP_DNS in found,
+        dns_dropped=not found.isdisjoint((Remedy.DROP_DNS, Remedy.CLOSE_ACCOUNT)),
+        at_edge=tuple(at_edge),
+        short_lived=bool(found & SENDS_AWAY) or any(one.covers(name, account) for one in announced),
     )

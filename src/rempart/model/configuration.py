@@ -14,6 +14,7 @@ from rempart.model.base import Value
 from rempart.model.console_settings import ConsoleSection
 from rempart.model.log_settings import LogSection
 from rempart.model.names import parse_hostname
+from rempart.model.report_settings import ReportsSection
 from rempart.model.shield_settings import ShieldSection
 
 UNIX_SOCKET_PATH_MAX = 107
@@ -133,6 +134,24 @@ class DefenceSection(Value):
     history_entries: int = Field(default=1_000, ge=10, le=100_000)
     """Mitigations and attacks that are over and still listed, of packets and of requests each."""
     history_days: int = Field(default=90, ge=1, le=3_650)
+    learnt_days: float = Field(default=7, ge=0, le=365)
+    """What is usual and what is good outlives a process for so long, with addresses cut to /24 and /48; 0:
+    nothing is kept."""
+
+
+class TerritorySection(Value):
+    """Where visitors are, for remedies that are for some countries only."""
+
+    networks: Path | None = None
+    """CSV of networks and the countries that they are in (``model.territory``); None: not known, and nothing
+    can be limited to a territory."""
+
+
+class CasesSection(Value):
+    """Cases, as visitors see them."""
+
+    register_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9._~:/\[\]-]{1,400}$")] | None = None
+    """Where the public register is: the case's id is added after a slash. Pages and headers link there."""
 
 
 class UsersSection(Value):
@@ -164,7 +183,10 @@ class Configuration(Value):
     safety: SafetySection = SafetySection()
     audit: AuditSection = AuditSection()
     log: LogSection = LogSection()
+    reports: ReportsSection = ReportsSection()
     console: ConsoleSection = ConsoleSection()
+    cases: CasesSection = CasesSection()
+    territory: TerritorySection = TerritorySection()
     users: UsersSection = UsersSection()
 
     @property
@@ -277,6 +299,11 @@ class StatePaths(Value):
     @property
     def knot_db(self) -> Path:
         return self.knot / "db"
+
+    @property
+    def evidence(self) -> Path:
+        """Files that came with abuse reports, sealed."""
+        return self.controller / "evidence"
 
     @property
     def run(self) -> Path:

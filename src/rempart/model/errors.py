@@ -54,6 +54,44 @@ class Conflict(RempartError):
     slug = "conflict"
 
 
+class AccountClosed(RempartError):
+    """The decision of a case has closed the account: its tokens read, and change nothing."""
+
+    http_status = 403
+    slug = "account-closed"
+
+    def __init__(self, case: str) -> None:
+        super().__init__(
+            f"the account is closed by the decision in case {case}: its tokens read, and change nothing",
+            field="account",
+            hint="what it holds can be fetched as before; the owner can appeal",
+        )
+        self.case = case
+
+
+class TooMany(RempartError):
+    """More of it than is taken now; nothing was changed. ``retry_after_s``: when to come again.
+
+    With a ``ticket``, whoever answers it with work is taken at once (``governance.reports.proof``)."""
+
+    http_status = 429
+    slug = "too-many"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: float,
+        ticket: str | None = None,
+        bits: int = 0,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+        self.ticket = ticket
+        self.bits = bits
+
+
 class NeedsConfirmation(RempartError):
     """A plan crossed a safety threshold: it must be confirmed by its digest before it is carried out."""
 

@@ -19,6 +19,12 @@ COOKIE = "rempart_clearance"
 GATE_PATH = "/.rempart/gate/"
 """Everything below belongs to the gate, on every site."""
 
+READ_PATH = "/.rempart/read"
+"""Where the form of a warning page (a case's remedy on a URL) is sent to; answered by the edge alone."""
+READ_COOKIE = "rempart_read_"
+"""What the cookie of who has read a warning is called; the warning's id follows."""
+READ_LIFETIME_S = 12 * 3600
+
 PROOF_BITS = 16
 """65,536 hashes on average: a median of about half a second at 100,000 hashes a second (a slow phone)."""
 PROOF_MAX_S = 3

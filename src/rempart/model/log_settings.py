@@ -25,6 +25,8 @@ class LogSection(Value):
     origin: Annotated[str, Field(pattern=r"^[^+\s]{1,255}$")] | None = None
     """The log's name: where it is published, without the scheme (``log.example.org``). Made up when the log
     is begun without one. A log keeps its name for ever."""
+    provider: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """The service provider's name in transparency reports; without one, the log's."""
     listen: Annotated[str, AfterValidator(lambda text: str(ipaddress.ip_address(text)))] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Where the controller serves the log's files; None: it does not, any web server can."""

@@ -33,11 +33,14 @@ class Permission(StrEnum):
     SETTINGS_READ = "zone_settings:read"
     SETTINGS_EDIT = "zone_settings:edit"
     PAGE_RULES_READ = "page_rules:read"
+    BUNDLE_READ = "bundle:read"
     ACCOUNT_READ = "account:read"
     AUDIT_READ = "audit:read"
     USER_READ = "user:read"
     TOKENS_READ = "tokens:read"
     TOKENS_EDIT = "tokens:edit"
+    ABUSE_READ = "abuse:read"
+    ABUSE_EDIT = "abuse:edit"
 
 
 ABOUT_ZONES = frozenset(
@@ -49,6 +52,7 @@ ABOUT_ZONES = frozenset(
         Permission.SETTINGS_READ,
         Permission.SETTINGS_EDIT,
         Permission.PAGE_RULES_READ,
+        Permission.BUNDLE_READ,
     }
 )
 """Permissions that may be granted for single zones; all others concern the account."""
@@ -114,6 +118,22 @@ _GROUPS = (
         "API Tokens Write",
         USER,
         {_P.TOKENS_READ, _P.TOKENS_EDIT},
+    ),
+    # Ours: the exit kit, private keys and all.
+    (
+        "72656d70617274000000000000000002",
+        "bundle:read",
+        "Exit Kit Read",
+        ZONE,
+        {_P.ZONE_READ, _P.BUNDLE_READ},
+    ),
+    ("f0ba3733e746429182fcd40ec648c066", "abuse:read", "Trust and Safety Read", ACCOUNT, {_P.ABUSE_READ}),
+    (
+        "120f843a9c074f399b830e542e5616b8",
+        "abuse:edit",
+        "Trust and Safety Write",
+        ACCOUNT,
+        {_P.ABUSE_READ, _P.ABUSE_EDIT},
     ),
     # Ours: everything there is, and what later versions add.
     ("72656d70617274000000000000000001", "all", "All Permissions", ACCOUNT, set(Permission)),

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from rempart.model.base import Value
 from rempart.model.challenges import SecurityLevel
+from rempart.model.record_parsing import TTL_MAX, TTL_MIN
 
 
 class ZoneStatus(StrEnum):
@@ -36,6 +37,9 @@ class ZoneSettings(Value):
     flatten_all_cnames: bool = False
     security_level: SecurityLevel = SecurityLevel.MEDIUM
     """For all the zone's names that go through the edge."""
+    max_ttl: int | None = Field(default=None, ge=TTL_MIN, le=TTL_MAX)
+    """Seconds for which an answer may be remembered at the most, whatever its record says; None: as it says.
+    For owners who are about to move."""
 
 
 class Zone(Value):

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
 from rempart.model.errors import EnvironmentLacks, InvalidInput
+from rempart.model.zone_keys import ZoneKeys
 from rempart.node.following import Position
 from rempart.snapshot.feed import DELTA_BYTES_MAX, NodeReport
 from rempart.snapshot.items import Delta, SignedDelta
@@ -79,6 +80,24 @@ class FeedClient:
             raise EnvironmentLacks("controller", f"the feed cannot be reached: {_words(error)}") from error
         if answer.status_code >= httpx.codes.BAD_REQUEST:
             raise EnvironmentLacks("controller", f"the report was answered with {answer.status_code}")
+
+    async def tell_keys(self, keys: ZoneKeys) -> bool:
+        """Deliver keys; False when the controller has no use for them. EnvironmentLacks when that is not
+        possible."""
+        try:
+            answer = await self._client.post(
+                "/feed/v1/keys",
+                content=keys.model_dump_json(),
+                headers={"content-type": "application/json"},
+                timeout=10.0,
+            )
+        except httpx.HTTPError as error:
+            raise EnvironmentLacks("controller", f"the feed cannot be reached: {_words(error)}") from error
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return False
+        if answer.status_code >= httpx.codes.BAD_REQUEST:
+            raise EnvironmentLacks("controller", f"the keys were answered with {answer.status_code}")
+        return True
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -23,10 +23,11 @@ from typing import Protocol, runtime_checkable
 import structlog
 from prometheus_client.core import Metric
 
-from rempart.engines.contract import ApplyReport, Engine, LooksAfter, ServesSites
+from rempart.engines.contract import ApplyReport, Engine, LooksAfter, ServesSites, TellsKeys
 from rempart.engines.haproxy.names import Places
 from rempart.model.configuration import Configuration
 from rempart.model.errors import EnvironmentLacks, InvalidInput, RempartError
+from rempart.model.zone_keys import ZoneKeys
 from rempart.node import admin, following
 from rempart.node.defending.journal import read_accounts
 from rempart.node.defending.metrics import defence_metrics
@@ -265,12 +266,26 @@ class NodeService:
                 seat.note = ""
             case _Looked():
                 self._log_looked(seat, outcome)
+                if outcome.keys is not None:
+                    await self._tell_keys(seat, outcome.keys)
                 seat.state = following.checked(seat.state, outcome.alive, outcome.instance, now)
             case None if step is Step.RELOAD:
                 self._log.info("reloaded", engine=seat.engine.name, ms=round((now - began) * 1000))
                 seat.state = following.reloaded(seat.state, now - began, now)
             case None:
                 seat.state = following.boot_files_written(seat.state, now - began, now)
+
+    async def _tell_keys(self, seat: _Seat, keys: ZoneKeys) -> None:
+        """Give the controller what the engine has made; it comes again until that has worked."""
+        try:
+            wanted = await self._feed.tell_keys(keys)
+        except EnvironmentLacks as error:
+            if self._controller_reachable:
+                self._log.warning("keys not delivered", zone=keys.zone, reason=str(error))
+            return
+        self._log.info("keys told", zone=keys.zone, kept=wanted)
+        if isinstance(seat.engine, TellsKeys):
+            await asyncio.get_running_loop().run_in_executor(seat.thread, seat.engine.forget_keys, keys.zone)
 
     def _log_looked(self, seat: _Seat, looked: _Looked) -> None:
         name, before = seat.engine.name, seat.state
@@ -291,7 +306,8 @@ class NodeService:
                 alive = engine.alive()
                 if alive and isinstance(engine, LooksAfter):
                     engine.look_after()
-                return _Looked(alive, record.process if record else None)
+                keys = engine.keys_to_tell() if alive and isinstance(engine, TellsKeys) else None
+                return _Looked(alive, record.process if record else None, keys)
             case Step.APPLY | Step.RETRY:
                 return engine.apply(changes, self._last_good)
             case Step.RECONCILE:
@@ -469,6 +485,7 @@ class NodeService:
 class _Looked:
     alive: bool
     instance: object
+    keys: ZoneKeys | None = None
 
 
 async def _until(event: asyncio.Event, seconds: float) -> None:

@@ -32,11 +32,14 @@ from rempart.snapshot.following import (
 )
 from rempart.snapshot.items import EdgeOrigin, Item, RRsetItem, SiteItem, ZoneItem
 from rempart.snapshot.origin_policy import why_never, why_refused
+from rempart.snapshot.remedies import edge_remedies
 from rempart.snapshot.surroundings import EDGE_TTL, Surroundings
 
-BUILD_VERSION = 3
+BUILD_VERSION = 4
 """Raise it when the same rows compile to other items: the next start then compiles everything again."""
 NS_TTL = 3_600
+LEAVING_TTL = 300
+"""Seconds for which a name is remembered at the most that is about to be found elsewhere."""
 EDGE_ORIGINS_MAX = 64
 _IMPLIED_PORT = {OriginTls.OFF: 80, OriginTls.FULL: 443, OriginTls.STRICT: 443}
 _IMPLIED_TLS = {
@@ -57,12 +60,17 @@ class Compiled:
 
 def compile_zone(zone: Zone, surroundings: Surroundings) -> ZoneItem:
     """The zone itself; its RRsets are made name by name."""
-    return ZoneItem(
+    made = ZoneItem(
         name=zone.name,
         dnssec=zone.settings.dnssec,
         soa_mname=surroundings.nameservers_of(zone.name)[0],
         soa_rname=surroundings.responsible_of(zone.name),
     )
+    most = zone.settings.max_ttl
+    if most is None:
+        return made
+    # RFC 2308 section 5: how long it is remembered that there is no such name.
+    return made.model_copy(update={"soa_minimum": min(most, made.soa_minimum)})
 
 
 def standing_names(zone: str, surroundings: Surroundings) -> tuple[str, ...]:
@@ -85,7 +93,7 @@ def apex_ns_key(zone: str) -> str:
 def compile_name(view: ZoneView, name: str, surroundings: Surroundings) -> Compiled:
     """The RRsets and the site of ``name``. A name without rows (and not a standing one) has none."""
     looking = RecordingView(view, name)
-    rrsets = _rrsets(looking, name, surroundings)
+    rrsets = _remembered(looking, name, _rrsets(looking, name, surroundings))
     site = _site(looking, name, surroundings)
     items: list[Item] = [RRsetItem(zone=view.zone.name, rrset=rrset) for rrset in rrsets]
     if site is not None:
@@ -125,6 +133,16 @@ def _rrsets(view: ZoneView, name: str, surroundings: Surroundings) -> list[RRset
     if aliases and not literal:
         rrsets += _alias(view, name, aliases[0], surroundings, alone=not rrsets)
     return rrsets
+
+
+def _remembered(view: ZoneView, name: str, rrsets: list[RRset]) -> list[RRset]:
+    """``rrsets`` with TTLs no longer than the owner wishes, or than a name may have that must soon be found
+    elsewhere."""
+    wishes = (view.zone.settings.max_ttl, LEAVING_TTL if view.restricted(name).short_lived else None)
+    most = min((one for one in wishes if one is not None), default=None)
+    if most is None:
+        return rrsets
+    return [one.model_copy(update={"ttl": min(most, one.ttl)}) for one in rrsets]
 
 
 def _alias(
@@ -175,6 +193,7 @@ def _site(view: ZoneView, name: str, surroundings: Surroundings) -> SiteItem | N
             challenge=restricted.challenge
             or (site.security_level or view.zone.settings.security_level) is SecurityLevel.UNDER_ATTACK,
             exemptions=Exemptions() if restricted.challenge else site.exemptions,
+            remedies=edge_remedies(restricted, surroundings),
         )
     records = address_records(view.records(name))
     if not any(record.proxied for record in records):
@@ -187,6 +206,7 @@ def _site(view: ZoneView, name: str, surroundings: Surroundings) -> SiteItem | N
         https_redirect=settings.always_use_https and settings.ssl is not SslMode.OFF,
         limits=SiteLimits(),
         challenge=restricted.challenge or settings.security_level is SecurityLevel.UNDER_ATTACK,
+        remedies=edge_remedies(restricted, surroundings),
     )
 
 

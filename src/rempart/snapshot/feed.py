@@ -4,6 +4,8 @@
 when there is something after ``since`` or another epoch has begun, else when something comes or ``wait``
 (30 at most) has passed (then: no changes, ``to_revision == since``). ``since=0`` without cursor asks for all.
 ``POST /feed/v1/report`` takes a NodeReport and answers 204.
+``POST /feed/v1/keys`` takes ZoneKeys that the name server has made, and answers 204: the controller keeps
+them and sends them back as an item, so that the zone has them wherever it is served.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ SITES_DOWN_MAX = 200
 """Sites that a report names as down; beyond them they are only counted."""
 
 KINDS_OF: Mapping[str, tuple[str, ...]] = {
-    "knot": ("zone/", "rrset/", "secondary/"),
+    "knot": ("zone/", "rrset/", "secondary/", "keys/"),
     "haproxy": ("site/", "certificate/"),
 }
 """Which keys concern which engine; one that is not named here is told everything."""

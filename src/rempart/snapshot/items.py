@@ -11,11 +11,14 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from rempart.model.base import Value
+from rempart.model.cases_remedies import Moment, Notice, Remedy
 from rempart.model.challenges import Exemptions
 from rempart.model.records import RRset
 from rempart.model.sites import OriginTls, SiteLimits
+from rempart.model.urls import PARAMETERS_MAX
+from rempart.model.zone_keys import ZoneKeys
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class ZoneItem(Value):
@@ -64,6 +67,24 @@ class EdgeOrigin(Value):
     max_connections: int
 
 
+class EdgeRemedy(Value):
+    """A remedy that the edge looks at request by request: on a URL, or for a territory."""
+
+    remedy: Literal[Remedy.INTERSTITIAL, Remedy.BLOCK_URL, Remedy.CHALLENGE]
+    case: str = Field(max_length=64)
+    since: Moment
+    path: str | None = Field(default=None, max_length=700)
+    """In the one spelling of ``model.urls``; None: all of the site."""
+    query: tuple[str, ...] = Field(default=(), max_length=PARAMETERS_MAX)
+    """Parameters that a request must have, spelled so, too."""
+    territory: tuple[str, ...] = Field(default=(), max_length=60)
+    """ISO 3166 codes; none: everywhere."""
+    notice: Notice | None = None
+    """None for a challenge, which has a page of its own."""
+    link: str | None = Field(default=None, max_length=500)
+    """URL of the case in the public register."""
+
+
 class SiteItem(Value):
     """A site to serve at the edge. No origins means that none could be resolved: visitors get 503."""
 
@@ -75,6 +96,7 @@ class SiteItem(Value):
     challenge: bool = False
     """Visitors without a clearance are challenged (security level ``under_attack``)."""
     exemptions: Exemptions = Exemptions()
+    remedies: tuple[EdgeRemedy, ...] = ()
 
     @property
     def key(self) -> str:
@@ -95,6 +117,17 @@ class CertificateItem(Value):
         return f"certificate/{self.id}"
 
 
+class KeysItem(Value):
+    """The DNSSEC keys that a zone is to be signed with when it becomes signed."""
+
+    kind: Literal["keys"] = "keys"
+    held: ZoneKeys
+
+    @property
+    def key(self) -> str:
+        return f"keys/{self.held.zone}"
+
+
 class SecondaryItem(Value):
     """A secondary to notify and to let transfer every zone and the catalog."""
 
@@ -113,7 +146,7 @@ class SecondaryItem(Value):
 
 
 Item = Annotated[
-    ZoneItem | RRsetItem | SiteItem | CertificateItem | SecondaryItem, Field(discriminator="kind")
+    ZoneItem | RRsetItem | SiteItem | CertificateItem | KeysItem | SecondaryItem, Field(discriminator="kind")
 ]
 ITEM: TypeAdapter[Item] = TypeAdapter(Item)
 

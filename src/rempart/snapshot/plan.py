@@ -20,6 +20,7 @@ from rempart.snapshot.items import (
     EdgeOrigin,
     Item,
     ItemChange,
+    KeysItem,
     RRsetItem,
     SecondaryItem,
     SiteItem,
@@ -160,7 +161,7 @@ class Plan:
         reasons = [
             f"changes the apex NS RRset of {step.item.zone}"
             for step in self.steps
-            if _is_apex_ns(step.item) and step.before is not None and not self._drops_zone(step.item)
+            if _is_apex_ns(step.item) and _names_others(step) and not self._drops_zone(step.item)
             if isinstance(step.item, RRsetItem)
         ]
         for zone in sorted(self.zones_losing):
@@ -233,6 +234,14 @@ def _is_apex_ns(item: Item) -> bool:
     return isinstance(item, RRsetItem) and item.rrset.type == "NS" and item.rrset.name == item.zone
 
 
+def _names_others(step: Step) -> bool:
+    """Whether an RRset that was there is gone, or has other data. A TTL alone sends nobody elsewhere."""
+    before, after = step.before, step.after
+    if not isinstance(before, RRsetItem):
+        return False
+    return not isinstance(after, RRsetItem) or after.rrset.rdata != before.rrset.rdata
+
+
 def _is_address(item: RRsetItem) -> bool:
     return item.rrset.type in ("A", "AAAA", "CNAME")
 
@@ -258,6 +267,8 @@ def _subject(item: Item) -> str:
             return item.host
         case CertificateItem():
             return item.id[:16]
+        case KeysItem():
+            return item.held.zone
         case SecondaryItem():
             return f"{item.address} port {item.port}"
 
@@ -275,6 +286,8 @@ def _content(item: Item | None) -> str:
             return f"{_some([_server(one) for one in item.origins]) or 'no origin'}{redirect} {_limits(item)}"
         case CertificateItem():
             return _some(item.hosts)
+        case KeysItem():
+            return _some([str(key.tag) for key in item.held.keys])
         case SecondaryItem():
             return item.tsig_name
 

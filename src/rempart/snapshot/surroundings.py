@@ -36,6 +36,8 @@ class Surroundings(Value):
     secondary_names: tuple[str, ...] = ()
     contact: str = "hostmaster"
     origins: OriginsSection = OriginsSection()
+    register_url: str | None = None
+    """Where the public register is; a remedy's pages link there."""
 
     @classmethod
     def of(
@@ -71,6 +73,7 @@ class Surroundings(Value):
             secondary_names=tuple(sorted(secondary_names)),
             contact=dns.contact,
             origins=configuration.origins,
+            register_url=configuration.cases.register_url,
         )
 
     def default_nameserver(self, zone: str) -> str | None:

@@ -79,12 +79,12 @@ class Client:
 class Bearers:
     """Makes tokens, and clients that bear them."""
 
-    def __init__(self, controller: Controller, runner: asyncio.Runner) -> None:
+    def __init__(self, controller: Controller, runner: asyncio.Runner, another: str = "another") -> None:
         self.controller = controller
         self._runner = runner
         self._application = api_application(controller)
         self.ours = controller.intents.accounts.default().id
-        self.theirs = controller.intents.accounts.create(OPERATOR, "another").value.id
+        self.theirs = controller.intents.accounts.create(OPERATOR, another).value.id
 
     def client(self, token: str | None) -> Client:
         return Client(self.controller, self._runner, self._application, token)

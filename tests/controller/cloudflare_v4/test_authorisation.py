@@ -47,7 +47,23 @@ class World:
             "token_id": token.id,
             "setting": "ssl",
             "plan_id": "0feeeeeeeeeeeeeeeeeeeeeeeeeeeeee",
+            **dict.fromkeys(("report_id", "report_param"), self._report(client, zone, account)),
         }
+
+    def _report(self, client: Client, zone: str, account: str) -> str:
+        """Of an account about itself, so that it may see both sides."""
+        body = {
+            "act": "abuse_phishing",
+            "name": "Jane",
+            "email": "jane@example.net",
+            "email2": "jane@example.net",
+            "urls": f"https://www.{zone}/",
+            "justification": "It asks for the password of my bank.",
+            "owner_notification": "send-anon",
+            "host_notification": "send-anon",
+        }
+        sent = client.whole("POST", f"/accounts/{account}/abuse-reports/abuse_phishing", json=body)
+        return str(sent["abuse_rand"])
 
 
 @pytest.fixture(scope="module")

@@ -159,7 +159,7 @@ def test_a_size_root_or_entry_that_its_own_log_lies_about(tmp_path: Path) -> Non
     entries = steps(5)
     entries[3] = entries[1]
     make(tmp_path / "twice", [5], entries)
-    assert "which an earlier one has" in checked(tmp_path / "twice").faults[0].what
+    assert "has the same id as entry" in checked(tmp_path / "twice").faults[0].what
     entries[3] = b'{"x":1}'
     make(tmp_path / "other", [5], entries)
     assert "is no step" in checked(tmp_path / "other").faults[0].what

@@ -29,7 +29,7 @@ from rempart.engines.haproxy.control import HAProxyEngine, check_command, comman
 from rempart.engines.haproxy.names import SYSTEM_AUTHORITIES
 from rempart.lab.leftovers import short_folder
 from rempart.lab.processes import free_port
-from rempart.model.configuration import AdminSection, Configuration, EdgeSection
+from rempart.model.configuration import AdminSection, Configuration, EdgeSection, TerritorySection
 from rempart.model.errors import EnvironmentLacks
 from rempart.model.sites import OriginTls, SiteLimits
 from rempart.node.confinement import confined
@@ -430,6 +430,7 @@ class _NamedTls(http.client.HTTPConnection):
 def new_edge(
     *items: Item,
     authorities: str = SYSTEM_AUTHORITIES,
+    territory: TerritorySection | None = None,
     **edge: Any,
 ) -> Iterator[Edge]:
     """An edge that is not started yet; afterwards, nothing of it is left."""
@@ -443,7 +444,10 @@ def new_edge(
         "threads": 1,
     }
     config = Configuration(
-        state=folder, edge=EdgeSection(**{**settings, **edge}), admin=AdminSection(port=free_port())
+        state=folder,
+        edge=EdgeSection(**{**settings, **edge}),
+        admin=AdminSection(port=free_port()),
+        territory=territory or TerritorySection(),
     )
     for part in ("haproxy", "node"):
         (config.paths.run / part).mkdir(parents=True)

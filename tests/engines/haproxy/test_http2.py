@@ -157,11 +157,11 @@ def test_streams_for_two_sites_are_not_mixed_up(edge: Edge, one: Origin, two: Or
     with h2_to(edge) as client:
         waiting = client.send(("content-length", "2"), method="POST", end=False, host="a.test")
         between = [client.send(host=host) for host in ("x.b.test", "a.test", "y.b.test", "y.b.test")]
-        seen = [client.seen(stream)["forwarded"].partition("host=")[2].strip('"') for stream in between]
+        seen = [client.seen(stream)["host"] for stream in between]
         assert seen == ["x.b.test", "a.test", "y.b.test", "y.b.test"]
         client.state.send_data(waiting, b"ok", end_stream=True)
         client.flush()
-        assert client.seen(waiting)["forwarded"].endswith('host="a.test"')
+        assert client.seen(waiting)["host"] == "a.test"
     assert len(one.requests) == 2
     assert len(two.requests) == 3
 
@@ -179,9 +179,7 @@ def test_a_connection_that_stays_open_sees_changes(edge: Edge, one: Origin, two:
         assert client.status(client.send()) == 421
         edge.put(site("b.test", origin(two.port)))
         assert client.status(client.send()) == 421
-        assert (
-            client.seen(client.send(host="b.test"))["forwarded"].partition("host=")[2].strip('"') == "b.test"
-        )
+        assert client.seen(client.send(host="b.test"))["host"] == "b.test"
 
 
 @pytest.mark.slow

@@ -16,7 +16,8 @@ import pytest
 from rempart.lab.leftovers import short_folder
 from rempart.model.configuration import DnsSection
 from rempart.node.confinement import is_confined
-from tests.engines.knot.server import Server, plain_zone
+from rempart.snapshot.items import KeysItem
+from tests.engines.knot.server import Server, eventually, plain_zone
 from tests.engines.knot.test_secondaries import secondary, transfer
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
@@ -75,3 +76,16 @@ def test_the_control_socket_is_for_the_group_alone(server: Server) -> None:
     stranger = subprocess.run(command, user="nobody", group=nogroup, extra_groups=[], capture_output=True)
     assert member.returncode == 0, member.stderr
     assert stranger.returncode != 0
+
+
+def test_keys_pass_between_the_two_users(server: Server) -> None:
+    """Knot writes and reads where only the node and it can come."""
+    server.engine.apply(server.view.put(*plain_zone("example.org", dnssec=True)), server.view)
+    held = eventually(server.engine.keys_to_tell, what="keys are told")
+    assert held is not None
+    server.engine.apply(server.view.drop_zone("example.org"), server.view)
+    items = [KeysItem(held=held), *plain_zone("example.org", dnssec=True)]
+    report = server.engine.apply(server.view.put(*items), server.view)
+    assert report.refusals == ()
+    assert server.engine.ds_records("example.org") == held.ds
+    assert not list(server.config.paths.knot.glob("keys-*"))

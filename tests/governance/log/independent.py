@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -202,6 +203,39 @@ def verify_log(root: Path, log_key: str, witness_keys: list[str] | None = None) 
         row = [mth(row[at : at + 256]) for at in range(0, len(row) // 256 * 256, 256)]
         level += 1
     return entries
+
+
+# --- a key that has passed to another (docs/log.md, "A new key") ----------------------------------------
+
+
+def passes(entry: bytes, log_key: str) -> str | None:
+    """The key to which an entry hands the log's signature over from ``log_key``; None when it does not."""
+    step = json.loads(entry)
+    if step.get("kind") != "log-key-rotated":
+        return None
+    body, lines = step["public"]["note"].rsplit("\n\n", 1)
+    head, old, new = body.split("\n")
+    if head != "rempart log key rotation v1" or old != log_key:
+        return None
+    name = key_parts(old)[0]
+    expect(key_parts(new)[0] == name, "another log's key")
+    values = [strict64(line.split(" ")[2]) for line in lines[:-1].split("\n")]
+    signatures = {value[:4]: value[4:] for value in values}
+    for key in (old, new):
+        _, key_id, kind, public = key_parts(key)
+        expect(kind == 1 and key_id in signatures, "not signed by both keys")
+        ed25519(public, signatures[key_id], (body + "\n").encode())
+    return new
+
+
+def verify_from(root: Path, log_key: str, witness_keys: list[str] | None = None) -> tuple[str, list[bytes]]:
+    """The key that signs now, coming from one that signed once, and the entries."""
+    size = int((root / "checkpoint").read_text().split("\n")[1])
+    key = log_key
+    for index in range((size + 255) // 256):
+        for entry in split_bundle(read(root, "entries", index, min(size - 256 * index, 256))):
+            key = passes(entry, key) or key
+    return key, verify_log(root, key, witness_keys)
 
 
 # --- tlog-proof --------------------------------------------------------------------------------------

@@ -52,6 +52,11 @@ def test_a_pulse_wave_pauses(tmp_path: Path) -> None:
     assert pacing.over(110.0)
 
 
+def test_a_rate_that_rises_ends_at_the_whole(tmp_path: Path) -> None:
+    pacing = Pacing(order("syn-flood", tmp_path), rate=100, on_s=0, off_s=0, rise_s=4)
+    assert [pacing.due(100.0 + second) for second in (-1, 0, 1, 2, 4, 6)] == [0, 0, 12, 50, 200, 400]
+
+
 @pytest.mark.root
 @pytest.mark.slow
 def test_what_is_said_to_be_sent_is_what_the_edge_has_counted(tmp_path: Path) -> None:

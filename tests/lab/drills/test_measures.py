@@ -164,3 +164,47 @@ def test_a_timeline_has_a_value_for_every_step() -> None:
     assert line.attack_begins == pytest.approx(7.0)
     assert line.edge_cpu[50] == pytest.approx(0.5)
     assert line.goodput[80] == 0
+
+
+def test_what_was_sent_to_teach_is_not_yet_the_attack() -> None:
+    """A wave that began in calm; the site fell when the attack began."""
+    taught = seen(*steady((107.5, 108.0)), sent_from=103.0)
+    assert judge(taught).time_to_mitigate_s == pytest.approx(1.0, abs=0.15)
+
+
+def test_where_there_was_no_calm_all_is_wanted() -> None:
+    cold = seen(*steady((102.0, 110.0)), sent_from=102.0).model_copy(
+        update={"phases": Phases(begin=102, calm=102, attack=102, attack_end=117, end=120)}
+    )
+    result = judge(cold)
+    assert result.time_to_mitigate_s == pytest.approx(8.0, abs=0.15)
+    assert result.calm_p99_ms is None
+    never = judge(seen(*steady((102.0, 120.0))))
+    assert never.time_to_mitigate_s is None
+
+
+def test_goodput_after_the_mitigation_is_of_what_came_then() -> None:
+    result = judge(seen(*steady((107.5, 110.0))))
+    assert result.goodput == pytest.approx(525 / 650, abs=0.01)
+    assert result.goodput_after == pytest.approx(1.0, abs=0.01)
+    late = [*steady((107.5, 110.0)), *(truth(116.0 + n / 100, Outcome.FAILED) for n in range(2))]
+    assert judge(seen(*late)).goodput_after == pytest.approx(1 - 2 / 352, abs=0.002)
+    assert judge(seen(*steady((107.5, 120.0)))).goodput_after is None
+    assert judge(seen(*steady(None), sent_from=None)).goodput_after is None
+
+
+def test_dead_ends_are_counted_by_themselves() -> None:
+    result = judge(seen(*steady(None), truth(108, Outcome.DEAD_END), truth(109, Outcome.REFUSED)))
+    assert result.dead_ends == 1
+    wanted = (BarWanted(metric=Metric.DEAD_ENDS, at_most=0, contender="x"),)
+    assert [bar.ok for bar in bars(wanted, [result])] == [False]
+
+
+def test_the_first_answer_is_the_first_after_the_attack_began() -> None:
+    def answered(*moments: float) -> float | None:
+        return judge(seen(*steady(None)).model_copy(update={"answers": moments})).first_answer_s
+
+    assert answered(103.0, 107.4, 109.0) == pytest.approx(0.4)
+    assert answered(103.0) is None
+    assert answered(118.0) is None
+    assert answered() is None

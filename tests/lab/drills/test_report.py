@@ -44,7 +44,8 @@ def test_the_document_has_exactly_the_agreed_fields() -> None:
     assert set(document["contenders"][0]) == {
         "name", "legit_total", "legit_ok", "goodput", "latency_ms", "time_to_mitigate_s",
         "false_positive_rate", "cpu_seconds", "attack_total", "attack_reached_origin",
-        "attack_units", "calm_p99_ms", "p99_over_calm",
+        "attack_units", "calm_p99_ms", "p99_over_calm", "visits", "goodput_after", "dead_ends",
+        "first_answer_s",
     }  # fmt: skip
     assert document["contenders"][0]["latency_ms"] == {"p50": 12.0, "p99": 4000.0}
     assert document["contenders"][0]["time_to_mitigate_s"] is None

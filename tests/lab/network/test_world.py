@@ -57,6 +57,18 @@ def test_a_second_edge_is_of_the_same_make_and_reaches_the_same_origin() -> None
     ]
 
 
+def test_an_origin_with_an_uplink_is_reached_past_the_edge() -> None:
+    plan = world(WorldShape(edges=2, origin_uplink=True), seed=1, run="12345678", cores=2)
+    bare = plan.bare_origin
+    assert bare is not None
+    ends = [link for link in plan.links if link.b.name == bare.interface]
+    assert [link.a.role for link in ends] == [Role.ROUTER]
+    assert ends[0].rate_bits == next(link.rate_bits for link in plan.links if link.b.role is Role.EDGE)
+    ways = [route.role for route in plan.routes if route.network == f"{bare.v4}/32"]
+    assert sorted(ways) == sorted([Role.ROUTER, Role.SECOND_EDGE])
+    assert world(WorldShape(), seed=1, run="r", cores=2).bare_origin is None
+
+
 def test_one_edge_makes_no_namespace_for_a_second() -> None:
     assert Role.SECOND_EDGE not in world(WorldShape(), seed=1, run="r", cores=2).roles
     assert set(world(WorldShape(edges=2), seed=1, run="r", cores=2).roles) == set(Role)

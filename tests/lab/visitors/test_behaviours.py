@@ -10,7 +10,7 @@ import pytest
 from rempart.lab.network.addressing import addressing
 from rempart.lab.origins.shop import SITE
 from rempart.lab.visitors.behaviours import crawlers, headers, plan
-from rempart.lab.visitors.contract import Fetch, Kind, Population, Visit
+from rempart.lab.visitors.contract import Crowd, Fetch, Kind, Population, Visit
 
 ADDRESSES = addressing(1, visitor_networks=32, bot_networks=64, neighbours=0.25).visitors
 
@@ -74,3 +74,19 @@ def test_credentials_and_cookies_are_sent_by_those_who_have_them() -> None:
     assert "Cookie" not in sent
     person = next(visit for visit in found if visit.kind is Kind.BROWSER)
     assert dict(headers(person, Fetch("/"), first=True, cookies={"a": "1", "b": "2"}))["Cookie"] == "a=1; b=2"
+
+
+def test_a_crowd_comes_besides_those_who_come_anyway() -> None:
+    population = Population(visits_per_second=2)
+    crowd = Crowd(times=20, begins_s=50, ends_s=150, page=SITE.pages[-1].path)
+    found = list(plan(population, SITE, ADDRESSES, seed=1, seconds=300, crowd=crowd))
+    assert [visit.begins_s for visit in found] == sorted(visit.begins_s for visit in found)
+    assert len({visit.number for visit in found}) == len(found)
+    usual = visits(population)
+    came = [visit for visit in found if visit not in usual]
+    assert len(came) == len(found) - len(usual)
+    assert all(50 <= visit.begins_s < 150 for visit in came)
+    assert 3_500 < len(came) < 4_100
+    assert {visit.kind for visit in came} == {Kind.BROWSER, Kind.NO_JAVASCRIPT}
+    landed = sum(visit.steps[0].fetches[0].path == crowd.page for visit in came)
+    assert landed / len(came) == pytest.approx(0.8, abs=0.05)

@@ -7,12 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from rempart.controller.cases.applied import AppliedBy
 from rempart.controller.cases.confidences import Confidence
 from rempart.controller.cases.rows import CaseStep
 from rempart.governance.charter import CharterEvent
+from rempart.governance.reports.answering import Answering
 from rempart.model.base import Value
 from rempart.model.cases import Arbiter, Case, Category, Order, Policy, Source
-from rempart.model.cases_events import Closed, Moved, Notified, Person, Scrutinised, Stated, Triaged
+from rempart.model.cases_events import Closed, Informed, Moved, Notified, Person, Scrutinised, Stated, Triaged
 from rempart.model.cases_remedies import Moment, Target
 
 Long = Annotated[str, Field(min_length=1, max_length=200_000)]
@@ -27,6 +29,7 @@ class NewCase(Value):
     targets: tuple[Target, ...] = Field(min_length=1, max_length=50)
     urls: tuple[Annotated[str, Field(max_length=2_000)], ...] = Field(default=(), max_length=200)
     order: Order | None = None
+    trusted_flagger: bool = False
     report: Long | None = None
     reporter: Annotated[str, Field(min_length=1, max_length=REPORTER_LENGTH_MAX)] | None = Field(
         default=None, repr=False
@@ -56,7 +59,7 @@ class NewNotice(Value):
 
 
 NewStep = Annotated[
-    Triaged | Notified | NewAnswer | Scrutinised | Moved | Stated | NewNotice | NewAppeal | Closed,
+    Triaged | Notified | NewAnswer | Scrutinised | Informed | Moved | Stated | NewNotice | NewAppeal | Closed,
     Field(discriminator="kind"),
 ]
 
@@ -79,11 +82,18 @@ class CaseView(Value):
     eligible: tuple[str, ...] = ()
     """Who may vote on the open motion."""
     required: int | None = None
+    applied: tuple[AppliedBy, ...] = ()
+    """Which nodes have applied what the case has put in force or lifted last. Not in lists."""
+    reports: tuple[str, ...] = ()
+    """Abuse reports that it is about."""
+    answering: Answering | None = None
+    """How the site answers reports; None: none was ever passed on to it."""
 
 
 class Cases(Value):
     cases: tuple[CaseView, ...]
-    total: int
+    next: str | None
+    """After which case the rest comes; None: that is all."""
 
 
 class CaseSteps(Value):

@@ -22,6 +22,7 @@ from rempart.controller.admin_api.case_messages import (
     NewStepBody,
 )
 from rempart.controller.assembly import Controller
+from rempart.controller.cases.applied import applied_by
 from rempart.controller.cases.confidences import What
 from rempart.controller.cases.rows import whole_seconds
 from rempart.governance.charter import Charter
@@ -38,7 +39,7 @@ def router(controller: Controller) -> APIRouter:
     routes = APIRouter(prefix="/v1")
     docket = controller.docket
 
-    def view(case: Case) -> CaseView:
+    def view(case: Case, *, in_full: bool = True) -> CaseView:
         now = controller.clock()
         motion = case.motion
         return CaseView(
@@ -48,6 +49,7 @@ def router(controller: Controller) -> APIRouter:
             ),
             eligible=() if motion is None else eligible(case, motion.kind),
             required=None if motion is None else required(motion.kind, case.policy),
+            applied=applied_by(controller, case.id) if in_full else (),
         )
 
     def charter_view(charter: Charter) -> CharterView:
@@ -59,9 +61,11 @@ def router(controller: Controller) -> APIRouter:
         )
 
     @routes.get("/cases")
-    def list_cases(phase: Phase | None = None, page: int = 1, per_page: int = 100) -> Cases:
-        found = docket.list(phase=phase, page=page, per_page=per_page)
-        return Cases(cases=tuple(map(view, found.items)), total=found.total)
+    def list_cases(
+        phase: Phase | None = None, host: str | None = None, after: str | None = None, limit: int = 100
+    ) -> Cases:
+        found = docket.list(phase=phase, host=host, after=after, limit=limit)
+        return Cases(cases=tuple(view(one, in_full=False) for one in found.items), next=found.next)
 
     @routes.post("/cases", status_code=201)
     def open_case(new: NewCase) -> CaseView:
@@ -77,13 +81,22 @@ def router(controller: Controller) -> APIRouter:
             new.by,
             urls=new.urls,
             order=new.order,
+            trusted_flagger=new.trusted_flagger,
             confidential=tuple((what, text) for what, text in given if text is not None),
         )
         return view(case)
 
     @routes.get("/cases/{case_id}")
     def show_case(case_id: str) -> CaseView:
-        return view(docket.get(case_id))
+        case = docket.get(case_id)
+        reading = controller.desk.reading
+        answers = reading.answering(site=case.targets[0].host)
+        return view(case).model_copy(
+            update={
+                "reports": tuple(one.id for one in reading.of_case(case_id)),
+                "answering": answers if answers.forwarded else None,
+            }
+        )
 
     @routes.get("/cases/{case_id}/steps")
     def steps_of_case(case_id: str) -> CaseSteps:

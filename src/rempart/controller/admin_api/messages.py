@@ -12,10 +12,13 @@ from typing import Literal
 from pydantic import Field
 
 from rempart.controller.reports import ItemRefusal, Lag, Reach
+from rempart.controller.transparency.log_state import LogHealth
 from rempart.governance.log.step import Step
 from rempart.model.base import Value
+from rempart.model.bundle import Absent
 from rempart.model.certificates import CertificateSource
 from rempart.model.challenges import Exemptions, ExemptNetworks, ExemptPaths, SecurityLevel
+from rempart.model.record_parsing import TTL_MAX
 from rempart.model.records import Record
 from rempart.model.sites import Origin, Site, SiteLimits
 from rempart.model.zones import Secondary, SslMode, Zone
@@ -38,6 +41,8 @@ class ZoneChange(Value):
     flatten_all_cnames: bool | None = None
     security_level: SecurityLevel | None = None
     paused: bool | None = None
+    max_ttl: int | None = Field(default=None, ge=0, le=TTL_MAX)
+    """0: as the records say."""
 
 
 class NewSite(Value):
@@ -115,6 +120,31 @@ class NameServer(Value):
 
     name: str
     glue: tuple[str, ...] = ()
+
+
+class BundleView(Value):
+    """An exit kit."""
+
+    zone: str
+    content: str = Field(repr=False)
+    """The archive in Base64."""
+    warnings: tuple[str, ...] = ()
+
+
+class BundleAnswer(Made):
+    """An exit kit that was imported."""
+
+    zone: Zone
+    zone_created: bool
+    made_at: datetime
+    made_by: str
+    records: int
+    sites: int
+    certificates: int
+    ds: tuple[str, ...] = ()
+    """What the parent has as long as it is left alone: the zone is signed with the keys that were brought."""
+    nameservers: tuple[NameServer, ...] = ()
+    absent: tuple[Absent, ...] = ()
 
 
 class ZoneAnswer(Made):
@@ -275,6 +305,18 @@ class Unresolved(Value):
     """What is served meanwhile."""
 
 
+class LogStatus(Value):
+    """The public log, and the steps of cases that wait for it."""
+
+    health: LogHealth
+    age_s: int | None
+    """Seconds since the checkpoint that everybody reads was written."""
+    waiting: int
+    """Steps that have no effect because they are not in it yet."""
+    waiting_s: int | None
+    """How long the one has waited that waits longest."""
+
+
 class ControllerStatus(Value):
     """What the controller knows."""
 
@@ -286,6 +328,7 @@ class ControllerStatus(Value):
     lagging: tuple[Lag, ...] = ()
     refusals: tuple[ItemRefusal, ...] = ()
     unresolved: tuple[Unresolved, ...] = ()
+    log: LogStatus | None = None
 
 
 class Ping(Value):
@@ -293,6 +336,12 @@ class Ping(Value):
 
 
 # --- the public log ------------------------------------------------------------------------------------
+
+
+class LogRotation(Value):
+    """A new signing key, or with ``finish`` the end of the old one."""
+
+    finish: bool = False
 
 
 class LogEntry(Value):

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from rempart.controller.admin_api.messages import LogEntries, LogEntry, LogProof
+from rempart.controller.admin_api.messages import LogEntries, LogEntry, LogProof, LogRotation
 from rempart.controller.assembly import Controller
-from rempart.controller.transparency.public_log import LogState
+from rempart.controller.transparency.log_state import LogState
 from rempart.governance.log.proof import Proof
 
 ENTRIES_MAX = 1_000
@@ -22,6 +22,10 @@ def router(controller: Controller) -> APIRouter:
     @routes.get("")
     def state() -> LogState:
         return log.state()
+
+    @routes.post("/rotation")
+    def rotate(wanted: LogRotation) -> LogState:
+        return log.finish_rotation() if wanted.finish else log.rotate_key(controller.clock())
 
     @routes.get("/entries")
     def entries(

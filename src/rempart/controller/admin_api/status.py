@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from fastapi import APIRouter
 
 import rempart
-from rempart.controller.admin_api.messages import ControllerStatus, NodeView, Unresolved
+from rempart.controller.admin_api.messages import ControllerStatus, LogStatus, NodeView, Unresolved
 from rempart.controller.assembly import Controller
 from rempart.controller.reports import ItemRefusal, reach
 
@@ -43,4 +45,22 @@ def status_of(controller: Controller) -> ControllerStatus:
             Unresolved(host=held.host, problem=held.problem, addresses=held.addresses)
             for held in intents.resolutions.problems()
         ),
+        log=log_status(controller),
     )
+
+
+def log_status(controller: Controller) -> LogStatus:
+    """How the public log is, whatever it does just now."""
+    now = controller.clock()
+    health = controller.log.health()
+    waiting, oldest = controller.docket.waiting()
+    return LogStatus(
+        health=health,
+        age_s=None if health.published_at is None else _seconds(health.published_at, now),
+        waiting=waiting,
+        waiting_s=None if oldest is None else _seconds(oldest, now),
+    )
+
+
+def _seconds(since: datetime, now: datetime) -> int:
+    return max(0, int((now - since).total_seconds()))

@@ -12,20 +12,17 @@ from rempart.controller.admin_api.answers import (
     Confirm,
     NameServers,
     Wait,
-    every,
     made,
-    surroundings_of,
     unreachable,
     zone_named,
 )
 from rempart.controller.admin_api.messages import ImportAnswer
 from rempart.controller.assembly import Controller
-from rempart.controller.exporting import with_sites
 from rempart.controller.importing import ZoneImport, carry_out, zone_named_in
+from rempart.controller.zone_text import zone_text
 from rempart.model.errors import InvalidInput
 from rempart.model.names import parse_zone_name
-from rempart.model.records import TTL_AUTO_SECONDS
-from rempart.model.zonefile import SIZE_MAX, Soa, write_zone_file
+from rempart.model.zonefile import SIZE_MAX
 
 
 def router(controller: Controller) -> APIRouter:
@@ -61,26 +58,7 @@ def router(controller: Controller) -> APIRouter:
 
     @routes.get("/zones/{name}/export", response_class=PlainTextResponse)
     def export_zone(name: str) -> str:
-        zone = zone_named(controller, name)
-        surroundings = surroundings_of(controller)
-        servers = surroundings.nameservers_of(zone.name)
-        sites = every(
-            lambda page, per_page: controller.intents.sites.list(
-                zone_id=zone.id, page=page, per_page=per_page
-            )
-        )
-        return write_zone_file(
-            zone.name,
-            with_sites(zone.name, controller.intents.records.export(zone.id), sites),
-            # Another name server takes it as it is: a serial it has not seen, and seconds for "automatic".
-            soa=Soa(
-                mname=servers[0],
-                rname=surroundings.responsible_of(zone.name),
-                serial=int(controller.clock().timestamp()) % 2**32,
-            ),
-            name_servers=servers,
-            auto_ttl=TTL_AUTO_SECONDS,
-        )
+        return zone_text(controller, zone_named(controller, name))
 
     return routes
 

@@ -123,5 +123,6 @@ def _edit(controller: Controller, name: str, change: ZoneChange, confirm: str | 
         flatten_all_cnames=change.flatten_all_cnames,
         security_level=change.security_level,
         paused=change.paused,
+        max_ttl=change.max_ttl,
         confirm=confirm,
     )

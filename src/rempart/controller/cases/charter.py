@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rempart.controller.cases import rows
@@ -62,5 +62,9 @@ class CharterBook:
 
 def _is_founding(session: Session) -> bool:
     """Until there is a case; one that is only intended counts."""
-    others = select(func.count()).select_from(CaseStepRow).where(CaseStepRow.case_id != CHARTER)
-    return session.scalars(others).one() == 0
+    # One on either side of the charter's own steps is found at once, however many there are.
+    others = select(CaseStepRow.case_id)
+    return all(
+        session.scalars(others.where(condition).limit(1)).first() is None
+        for condition in (CaseStepRow.case_id < CHARTER, CaseStepRow.case_id > CHARTER)
+    )

@@ -7,16 +7,20 @@ from datetime import datetime, timedelta
 import structlog
 
 from rempart.controller.assembly import Controller
-from rempart.controller.cases.probing import is_in_force, look
+from rempart.controller.cases.applied import applied_by
+from rempart.controller.cases.effects import account_of
+from rempart.controller.cases.probing import is_in_force, look, spellings
+from rempart.controller.territory import Territory
 from rempart.model.cases import Case
 from rempart.model.cases_events import TookEffect, Verified
-from rempart.model.cases_remedies import Measure, Remedy, Target
+from rempart.model.cases_remedies import ON_A_URL, Measure, Remedy, Target
 from rempart.model.errors import RempartError
 from rempart.snapshot.surroundings import Surroundings
 
 PATIENCE = timedelta(seconds=60)
 """How long a remedy may take until it is seen from outside; then it is recorded that it was not."""
 NAMES_LOOKED_AT = 5
+NOTE_MAX = 2_000
 ONE_CASE = (RempartError, OverflowError, ValueError)
 """What may be wrong with one case (a state that cannot be read is a ValueError), and holds up no other."""
 
@@ -74,11 +78,24 @@ def look_at(controller: Controller, case: Case, measure: Measure) -> Verified:
         controller.configuration, own_addresses=controller.intents.context.surroundings.own_addresses
     )
     edge = frozenset(surroundings.edge_addresses)
-    names = _names(controller, measure.target)
-    seen = [look(controller.configuration, name, sorted(edge)) for name in names]
-    found = [is_in_force(measure, one, edge) for one in seen]
-    words = tuple(one.in_words(edge) for one in seen)
-    return Verified(in_force=wanted, seen=all(one is wanted for one in found), observations=words)
+    path = measure.target.path
+    paths = ("/",) if path is None or measure.remedy not in ON_A_URL else spellings(path)
+    territory = Territory(controller.configuration.territory) if measure.territory else None
+    seen = [
+        look(controller.configuration, name, sorted(edge), paths, territory)
+        for name in _names(controller, measure)
+    ]
+    found = [is_in_force(measure, case.id, one, edge) for one in seen]
+    applied = applied_by(controller, case.id)
+    words = [one.in_words(edge) for one in seen]
+    if measure.territory and any(one.country not in measure.territory for one in seen):
+        words.append(f"looked at from outside of {', '.join(measure.territory)}: it cannot be seen from here")
+    words += (f"{one.node} has {'applied it' if one.applied else 'not applied it yet'}" for one in applied)
+    return Verified(
+        in_force=wanted,
+        seen=all(one is wanted for one in found) and all(one.applied for one in applied),
+        observations=tuple(word[:NOTE_MAX] for word in words),
+    )
 
 
 def _measure_of(controller: Controller, case: Case) -> Measure | None:
@@ -87,8 +104,20 @@ def _measure_of(controller: Controller, case: Case) -> Measure | None:
     return effects[-1].restriction.measure if effects else None
 
 
-def _names(controller: Controller, target: Target) -> list[str]:
+def _names(controller: Controller, measure: Measure) -> list[str]:
+    target = measure.target
     if not target.whole_zone:
         return [target.host]
-    sites = controller.intents.sites.list(per_page=5_000).items
-    return [one.host for one in sites if target.covers(one.host)][:NAMES_LOOKED_AT] or [target.host]
+    intents = controller.intents
+    covered = [target]
+    if measure.remedy is Remedy.CLOSE_ACCOUNT:
+        with intents.context.reading() as session:
+            account = account_of(session, target)
+        if account is not None:
+            zones = intents.zones.list(account_id=account, per_page=5_000).items
+            covered += (Target(host=one.name, whole_zone=True) for one in zones)
+    sites = intents.sites.list(per_page=5_000).items
+    names = [one.host for one in sites if any(zone.covers(one.host) for zone in covered)]
+    # Of each zone one name at least.
+    without = [zone.host for zone in covered if not any(zone.covers(name) for name in names)]
+    return (names[:NAMES_LOOKED_AT] + without[:NAMES_LOOKED_AT]) or [target.host]

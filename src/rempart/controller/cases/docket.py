@@ -9,20 +9,25 @@ finds it. Nothing else happens in a case while one of its steps is intended.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from rempart.controller.cases import rows
+from rempart.controller.cases import register, rows
 from rempart.controller.cases.charter import CharterBook, charter_of
 from rempart.controller.cases.confidences import Confidence, What, keep, kept
 from rempart.controller.cases.effects import carry_out
+from rempart.controller.cases.notices import follow_notice
+from rempart.controller.cases.possible import check_possible
 from rempart.controller.intents.actor import SYSTEM
-from rempart.controller.intents.context import Context, Page, check_page
+from rempart.controller.intents.context import Context, check_page
 from rempart.controller.store.tables import CaseRow, CaseStepRow
+from rempart.controller.territory import Territory
 from rempart.governance.cases import Step, open_case, step
 from rempart.governance.charter import CHARTER, CHARTER_EVENT, Retired
 from rempart.governance.deadlines import counted_from_the_log, due
@@ -44,6 +49,7 @@ from rempart.model.cases_events import (
 )
 from rempart.model.cases_remedies import Target
 from rempart.model.errors import Conflict, EnvironmentLacks, NotFound, RempartError
+from rempart.model.names import parse_hostname
 
 EMERGENCY_PAUSE = timedelta(days=30)
 """Between two emergencies about the same host in different cases: else the 72 hours would be no bound."""
@@ -65,12 +71,21 @@ class Log(Protocol):
     def append(self, step: LogStep) -> InLog: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A part of the list of cases. ``next``: after which case the rest comes; None: there is none."""
+
+    items: tuple[Case, ...]
+    next: str | None
+
+
 class Docket:
     """All cases. Safe to use from any thread."""
 
     def __init__(self, context: Context, log: Log) -> None:
         self._context = context
         self._log = log
+        self._territory = Territory(context.configuration.territory)
         self.charter = CharterBook(context, self._settle)
 
     # --- steps ---------------------------------------------------------------------------------------
@@ -84,9 +99,13 @@ class Docket:
         *,
         urls: tuple[str, ...] = (),
         order: Order | None = None,
+        trusted_flagger: bool = False,
         confidential: tuple[tuple[What, str], ...] = (),
+        alongside: Callable[[Session, str], None] | None = None,
     ) -> Case:
-        """A new case. Conflict when policy or arbiters are wanting."""
+        """A new case. Conflict when policy or arbiters are wanting.
+
+        ``alongside`` writes what must be written with it or not at all; it is given the case's id."""
         self.resume()
         with self._context.writing(SYSTEM) as write:
             now = rows.whole_seconds(write.now)
@@ -101,12 +120,15 @@ class Docket:
                 urls=urls,
                 confidential=tuple(sealed),
                 order=order,
+                trusted_flagger=trusted_flagger,
                 policy=charter.policy.version if charter.policy else "none",
                 charter=charter.seq,
                 by=by,
             )
             open_case(id_, event, charter.policy, charter.arbiters, now)
             write.session.add(rows.step_row(id_, 1, event.model_dump_json(), now, public=False))
+            if alongside is not None:
+                alongside(write.session, id_)
         self._settle(id_)
         return self.get(id_)
 
@@ -171,6 +193,13 @@ class Docket:
                 _log.error("a step is not taken by the public log", case=id_, problem=str(error))
         return done
 
+    def waiting(self) -> tuple[int, datetime | None]:
+        """How many steps are intended and not known to be in the log, and since when the oldest is."""
+        with self._context.reading() as session:
+            pending = select(func.count(), func.min(CaseStepRow.at)).where(CaseStepRow.log_index.is_(None))
+            number, oldest = session.execute(pending).one()
+            return number, oldest
+
     def due(self) -> tuple[str, ...]:
         """Cases in which something is to happen now."""
         with self._context.reading() as session:
@@ -196,22 +225,45 @@ class Docket:
             rows.case_row(session, id_)
             return rows.steps_of(session, id_)
 
+    def effect_revision(self, id_: str) -> int | None:
+        """Where the remedy was put in force or lifted last; None: never."""
+        with self._context.reading() as session:
+            return rows.case_row(session, id_).effect_revision
+
     def confidences(self, id_: str, *, with_reporter: bool = False) -> tuple[Confidence, ...]:
         with self._context.reading() as session:
             rows.case_row(session, id_)
             return kept(session, self._context.store.seal, id_, with_reporter=with_reporter)
 
-    def list(self, *, phase: Phase | None = None, page: int = 1, per_page: int = 100) -> Page[Case]:
-        """Newest first."""
-        check_page(page, per_page)
+    def list(
+        self,
+        *,
+        phase: Phase | None = None,
+        phases: Collection[Phase] = (),
+        host: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Listed:
+        """Newest first; of one phase, or of several. ``after``: those that come after this case. ``host``: of
+        the first target.
+
+        The hundredth page costs what the first does. NotFound when there is no case ``after``.
+        """
+        check_page(1, limit)
         with self._context.reading() as session:
             found = select(CaseRow)
-            if phase is not None:
-                found = found.where(CaseRow.phase == phase.value)
-            total = session.scalars(select(func.count()).select_from(found.subquery())).one()
-            some = found.order_by(CaseRow.opened_on.desc(), CaseRow.id).limit(per_page)
-            there = session.scalars(some.offset((page - 1) * per_page))
-            return Page(tuple(map(rows.state_of, there)), total, page, per_page)
+            wanted = [one.value for one in (*phases, *((phase,) if phase else ()))]
+            if wanted:
+                found = found.where(CaseRow.phase.in_(wanted))
+            if host is not None:
+                found = found.where(CaseRow.host == parse_hostname(host, wildcard=True, field="host"))
+            if after is not None:
+                last = rows.case_row(session, after)
+                place = tuple_(CaseRow.opened_on, CaseRow.id)
+                found = found.where(place < (last.opened_on, last.id))
+            some = found.order_by(CaseRow.opened_on.desc(), CaseRow.id.desc()).limit(limit + 1)
+            there = tuple(map(rows.state_of, session.scalars(some)))
+            return Listed(there[:limit], there[limit - 1].id if len(there) > limit else None)
 
     def to_verify(self) -> tuple[tuple[Case, datetime], ...]:
         """Cases whose remedy was put in force or lifted, and since when nobody has seen it from outside.
@@ -238,6 +290,8 @@ class Docket:
                 return
             self._check_people(write.session, case, event, now)
             step(case, event, now)
+            if isinstance(event, Moved):
+                check_possible(write.session, self._territory, event.motion.measure)
             public = is_public(case, event)
             row = rows.step_row(id_, case.seq + 1, event.model_dump_json(), now, public=public)
             rows.entry_of(row).encode()  # what the log would not take is refused while it can be
@@ -256,10 +310,9 @@ class Docket:
             return
         # At each signature, not only at the first: two cases may have come this far side by side.
         since = now - EMERGENCY_PAUSE
-        others = select(CaseRow).where(
-            CaseRow.id != case.id,
-            or_(CaseRow.emergency_on > since, CaseRow.phase == Phase.ANNOUNCED.value),
-        )
+        # Agreed to and not in force yet: an emergency is due at once, a decision after its notice.
+        about_to = and_(CaseRow.phase == Phase.ANNOUNCED.value, CaseRow.due_on <= now)
+        others = select(CaseRow).where(CaseRow.id != case.id, or_(CaseRow.emergency_on > since, about_to))
         for other in map(rows.state_of, session.scalars(others)):
             about = [one for one in case.targets if any(map(one.overlaps, other.targets))]
             if about and path_is_spent(other, since):
@@ -307,13 +360,18 @@ class Docket:
                 row_of_case = rows.new_state(case)
                 write.session.add(row_of_case)
             rows.keep_state(row_of_case, case)
+            register.note(write.session, case)
+            write.session.add_all(rows.mark_rows(None if case.seq == 1 else before, event, case, there.at))
             if effects:
                 row_of_case.verify_from = there.at
             elif isinstance(event, Verified):
                 row_of_case.verify_from = None
             write.session.flush()
-            if carry_out(write, effects):
-                write.settle(case, f"case.{event.kind}", id_, unconditional=True)
+            effective = carry_out(write, effects)
+            if follow_notice(write, case) or effective:
+                written = write.settle(case, f"case.{event.kind}", id_, unconditional=True)
+                if effective:
+                    row_of_case.effect_revision = written.revision
 
     def _stepped(self, session: Session, row: CaseStepRow) -> Step:
         event = EVENT.validate_json(row.event)

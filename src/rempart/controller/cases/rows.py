@@ -9,9 +9,10 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from rempart.controller.store.tables import CaseRow, CaseStepRow
+from rempart.controller.store.tables import CaseMarkRow, CaseRow, CaseStepRow
 from rempart.governance.charter import CHARTER, CHARTER_EVENT
 from rempart.governance.deadlines import next_due
+from rempart.governance.disclosure.marks import marks
 from rempart.governance.log.step import SALT_BYTES, Step
 from rempart.governance.publishing import charter_step, log_step
 from rempart.model.base import Value
@@ -78,6 +79,14 @@ def step_row(case: str, seq: int, event_json: str, at: datetime, *, public: bool
     return CaseStepRow(
         case_id=case, seq=seq, at=at, event=event_json, public=public, salt=salt, log_index=None
     )
+
+
+def mark_rows(before: Case | None, event: Event, after: Case, at: datetime) -> list[CaseMarkRow]:
+    """What transparency reports count of a step that was taken."""
+    return [
+        CaseMarkRow(case_id=after.id, seq=after.seq, number=number, at=at, mark=one.model_dump_json())
+        for number, one in enumerate(marks(before, event, after, at))
+    ]
 
 
 def intended(session: Session, case: str) -> CaseStepRow | None:

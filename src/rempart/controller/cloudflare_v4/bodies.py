@@ -46,6 +46,11 @@ class Query(BaseModel):
     """Base of all queries."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+    many: ClassVar[frozenset[str]] = frozenset()
+    """Parameters that may be given several times: they come joined by commas."""
+
+
+Q = TypeVar("Q", bound=Query)
 
 
 class PageQuery(Query):
@@ -76,14 +81,15 @@ def parse_body(model: type[M], value: Any) -> M:
     return _validated(model, value)
 
 
-def parse_query(model: type[M], items: Iterable[tuple[str, str]]) -> M:
-    """The query as ``model``; of what is given twice the last counts, empty means not given."""
+def parse_query(model: type[Q], items: Iterable[tuple[str, str]]) -> Q:
+    """The query as ``model``; of what is given twice the last counts unless the model takes many, empty means
+    not given."""
     given: dict[str, str] = {}
     for name, value in items:
         if any(ord(character) < 32 for character in value):
             raise InvalidInput("control characters are not allowed", field=name[:50])
         if value:
-            given[name] = value
+            given[name] = f"{given[name]},{value}" if name in model.many and name in given else value
     return _validated(model, given)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, TypeVar
 
@@ -85,6 +85,10 @@ class Reply:
     written: tuple[Written[Any], ...] = ()
     text: str | None = None
     """A plain text in place of the envelope."""
+    archive: bytes | None = None
+    """An archive in place of the envelope."""
+    beside: Mapping[str, Any] = field(default_factory=dict)
+    """What stands beside ``result`` in the envelope, where Cloudflare's has more."""
 
 
 Handler = Callable[[Call], Reply] | Callable[[Call], Awaitable[Reply]]

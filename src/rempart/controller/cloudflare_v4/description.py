@@ -36,6 +36,9 @@ _MESSAGE = {
     },
 }
 
+_MEDIA = {"export": "text/plain", "bundle": "application/zip"}
+"""Last steps of paths that are not answered with an envelope."""
+
 
 def description() -> dict[str, Any]:
     """The document."""
@@ -63,14 +66,17 @@ def description() -> dict[str, Any]:
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
     ok: dict[str, Any] = {"schema": {"$ref": "#/components/schemas/Envelope"}}
-    media = "text/plain" if endpoint.path.endswith("/export") else "application/json"
+    media = _MEDIA.get(endpoint.path.rpartition("/")[2], "application/json")
     operation: dict[str, Any] = {
         "summary": endpoint.summary,
         "operationId": _operation_id(endpoint),
         "tags": [endpoint.path.split("/")[1]],
         "parameters": [*_path_parameters(endpoint), *_query_parameters(endpoint)],
         "responses": {
-            "200": {"description": "Carried out.", "content": {media: {} if media == "text/plain" else ok}},
+            "200": {
+                "description": "Carried out.",
+                "content": {media: ok if media == "application/json" else {}},
+            },
             "4XX": {"description": "Refused; nothing was changed.", "content": {"application/json": ok}},
         },
     }

@@ -125,7 +125,11 @@ class Dispatch:
             return failure(refusal_of(error, path))
         if reply.text is not None:
             return PlainTextResponse(reply.text)
-        return success(reply.result, reply.info, messages)
+        if reply.archive is not None:
+            return Response(
+                reply.archive, media_type="application/zip", headers={"cache-control": "no-store"}
+            )
+        return success(reply.result, reply.info, messages, reply.beside)
 
     def _pass(
         self, endpoint: Endpoint, path_params: Mapping[str, str], path: str, token: ApiToken | None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from rempart.controller.cloudflare_v4 import (
+    abuse_reports,
     accounts,
+    bundles,
     dnssec,
     plans,
     records,
@@ -21,8 +23,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *zone_files.ENDPOINTS,
     *records.ENDPOINTS,
     *dnssec.ENDPOINTS,
+    *bundles.ENDPOINTS,
     *settings.ENDPOINTS,
     *plans.ENDPOINTS,
     *accounts.ENDPOINTS,
+    *abuse_reports.ENDPOINTS,
     *tokens.ENDPOINTS,
 )

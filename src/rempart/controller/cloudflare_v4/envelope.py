@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from fastapi.responses import JSONResponse
@@ -41,9 +42,15 @@ class PageInfo:
         }
 
 
-def success(result: Any, info: PageInfo | None = None, messages: Iterable[str] = ()) -> JSONResponse:
+def success(
+    result: Any,
+    info: PageInfo | None = None,
+    messages: Iterable[str] = (),
+    beside: Mapping[str, Any] = MappingProxyType({}),
+) -> JSONResponse:
     """A request carried out. Each of ``messages`` is something the caller should know."""
     body: dict[str, Any] = {
+        **beside,
         "result": result,
         "success": True,
         "errors": [],

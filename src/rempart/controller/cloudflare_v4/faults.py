@@ -6,12 +6,13 @@ few of our own where there is none.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 from rempart.model.error_codes import CloudflareCode
-from rempart.model.errors import Conflict, InvalidInput, NeedsConfirmation, NotFound, RempartError
+from rempart.model.errors import Conflict, InvalidInput, NeedsConfirmation, NotFound, RempartError, TooMany
 
 DNS_VALIDATION = frozenset(
     {CloudflareCode.RECORD_INVALID, CloudflareCode.TTL_INVALID, CloudflareCode.PROXIED_INVALID}
@@ -106,6 +107,9 @@ def refusal_of(error: RempartError, path: str) -> Refusal:
             return not_routed(path)
         case InvalidInput() | Conflict():
             return Refusal(400, (_fault_of(error),))
+        case TooMany():
+            wait = str(max(1, math.ceil(error.retry_after_s)))
+            return Refusal.of(429, ApiCode.RATE_LIMITED, str(error), retry_after=wait)
         case _:
             return Refusal.of(error.http_status, error.code or ApiCode.UNEXPECTED, str(error))
 

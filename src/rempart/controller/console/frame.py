@@ -43,8 +43,11 @@ NAVIGATION = (
     Place("/policies", "frame.nav.policies"),
     Place("/arbiters", "frame.nav.arbiters"),
     Place("/log", "frame.nav.log"),
+    Place("/reports/new", "frame.nav.report"),
     Place("/docket", "frame.nav.docket", Role.ARBITER),
+    Place("/reports/waiting", "frame.nav.reports_waiting", Role.ARBITER),
     Place("/cases", "frame.nav.cases", Role.OWNER),
+    Place("/reports/own", "frame.nav.reports_own", Role.OWNER),
 )
 
 
@@ -79,7 +82,7 @@ def _templates(folder: Traversable, prefix: str = "") -> dict[str, str]:
     for one in folder.iterdir():
         if one.is_dir():
             found |= _templates(one, f"{prefix}{one.name}/")
-        elif one.name.endswith((".html", ".txt")):
+        elif one.name.endswith((".html", ".xml")):
             found[prefix + one.name] = one.read_text(encoding="utf-8")
     return found
 

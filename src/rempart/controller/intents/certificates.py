@@ -14,6 +14,7 @@ from rempart.controller.intents.context import Context, zone_row
 from rempart.controller.intents.transaction import Transaction, Written
 from rempart.controller.intents.zones import enclosing_row
 from rempart.controller.store import views
+from rempart.controller.store.sealing import Seal
 from rempart.controller.store.tables import CertificateHostRow, CertificateRow, PublishedRow
 from rempart.model.certificates import Certificate, CertificateSource
 from rempart.model.errors import InvalidInput, NotFound
@@ -43,43 +44,9 @@ class CertificateIntents:
         certificate = upload.certificate
         with self._context.writing(actor) as write:
             _check_hosts(write, certificate)
-            place = _place(certificate.id)
-            row = write.session.get(CertificateRow, certificate.id)
-            same = (
-                row is not None
-                and views.certificate(row) == certificate
-                and self._context.store.seal.open(row.sealed_key, place) == upload.key_pem
-            )
-            if not same:
-                write.session.execute(
-                    delete(CertificateHostRow).where(CertificateHostRow.certificate_id == certificate.id)
-                )
-                write.session.merge(
-                    CertificateRow(
-                        id=certificate.id,
-                        hosts=list(certificate.hosts),
-                        chain_pem=certificate.chain_pem,
-                        sealed_key=self._context.store.seal.close(upload.key_pem, place),
-                        source=certificate.source.value,
-                        not_before=certificate.not_before,
-                        not_after=certificate.not_after,
-                        created_on=write.now if row is None else row.created_on,
-                    )
-                )
-                write.session.flush()
-                write.session.add_all(
-                    CertificateHostRow(host=host, certificate_id=certificate.id)
-                    for host in dict.fromkeys(certificate.hosts)
-                )
-            item = CertificateItem(
-                id=certificate.id,
-                hosts=certificate.hosts,
-                chain_pem=certificate.chain_pem,
-                key_pem=upload.key_pem,
-            )
-            write.put(item.key, item)
+            changed = put_certificate(write, self._context.store.seal, upload)
             return write.settle(
-                certificate, "certificate.put", ", ".join(certificate.hosts)[:200], recorded=not same
+                certificate, "certificate.put", ", ".join(certificate.hosts)[:200], recorded=changed
             )
 
     def remove(self, actor: Actor, certificate_id: str) -> Written[Certificate]:
@@ -136,6 +103,47 @@ class CertificateIntents:
                     and (host.startswith("*.") or f"*.{host.partition('.')[2]}" not in names)
                 )
             )
+
+
+def put_certificate(write: Transaction, seal: Seal, upload: CertificateUpload) -> bool:
+    """Store and publish the certificate within ``write``; whether it was not there like this."""
+    certificate = upload.certificate
+    place = _place(certificate.id)
+    row = write.session.get(CertificateRow, certificate.id)
+    same = (
+        row is not None
+        and views.certificate(row) == certificate
+        and seal.open(row.sealed_key, place) == upload.key_pem
+    )
+    if not same:
+        write.session.execute(
+            delete(CertificateHostRow).where(CertificateHostRow.certificate_id == certificate.id)
+        )
+        write.session.merge(
+            CertificateRow(
+                id=certificate.id,
+                hosts=list(certificate.hosts),
+                chain_pem=certificate.chain_pem,
+                sealed_key=seal.close(upload.key_pem, place),
+                source=certificate.source.value,
+                not_before=certificate.not_before,
+                not_after=certificate.not_after,
+                created_on=write.now if row is None else row.created_on,
+            )
+        )
+        write.session.flush()
+        write.session.add_all(
+            CertificateHostRow(host=host, certificate_id=certificate.id)
+            for host in dict.fromkeys(certificate.hosts)
+        )
+    item = CertificateItem(
+        id=certificate.id,
+        hosts=certificate.hosts,
+        chain_pem=certificate.chain_pem,
+        key_pem=upload.key_pem,
+    )
+    write.put(item.key, item)
+    return not same
 
 
 def best(certificates: tuple[Certificate, ...], host: str, now: datetime) -> Certificate | None:

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rempart.controller.intents.actor import Actor, ActorKind
 from rempart.controller.intents.transaction import Transaction
 from rempart.controller.store.database import Store
-from rempart.controller.store.tables import CounterRow, ZoneRow
+from rempart.controller.store.tables import CounterRow, RestrictionRow, ZoneRow
 from rempart.model.configuration import Configuration
-from rempart.model.errors import InvalidInput, NotFound
+from rempart.model.errors import AccountClosed, InvalidInput, NotFound
 from rempart.model.names import shown
 from rempart.snapshot.surroundings import Surroundings
 
@@ -53,6 +54,7 @@ class Context:
     def writing(self, actor: Actor) -> Iterator[Transaction]:
         """One write: committed when left normally, undone otherwise."""
         with self.store.writing() as session:
+            _check_open(session, actor)
             before = session.get_one(CounterRow, 1).revision
             yield Transaction(
                 self.store, session, actor, self.surroundings, self.configuration.safety, self.clock()
@@ -60,6 +62,16 @@ class Context:
             after = session.get_one(CounterRow, 1).revision
         if after != before:
             self.on_commit()
+
+
+def _check_open(session: Session, actor: Actor) -> None:
+    """AccountClosed for a token of an account that a case has closed."""
+    if actor.kind is not ActorKind.TOKEN:
+        return
+    closing = select(RestrictionRow.case_id).where(RestrictionRow.account_id == actor.account_id)
+    case = session.scalars(closing.limit(1)).first()
+    if case is not None:
+        raise AccountClosed(case)
 
 
 def fresh_id() -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from rempart.controller.intents.accounts import AccountIntents
 from rempart.controller.intents.actor import SYSTEM
 from rempart.controller.intents.audit import AuditTrail
+from rempart.controller.intents.bundles import BundleIntents
 from rempart.controller.intents.certificates import CertificateIntents
 from rempart.controller.intents.context import Context
 from rempart.controller.intents.records import RecordIntents
@@ -17,6 +18,7 @@ from rempart.controller.intents.secondaries import SecondaryIntents
 from rempart.controller.intents.sites import SiteIntents
 from rempart.controller.intents.tokens import TokenIntents
 from rempart.controller.intents.transaction import Written, with_secondaries
+from rempart.controller.intents.zone_keys import ZoneKeyIntents
 from rempart.controller.intents.zones import ZoneIntents
 from rempart.controller.store import epochs
 from rempart.controller.store.database import Store
@@ -32,8 +34,9 @@ def _now() -> datetime:
 
 
 class Intents:
-    """``accounts``, ``tokens``, ``zones``, ``records``, ``sites``, ``certificates``, ``secondaries``,
-    ``resolutions``, ``audit``; and ``published``, what nodes are fed from."""
+    """``accounts``, ``tokens``, ``zones``, ``zone_keys``, ``bundles``, ``records``, ``sites``,
+    ``certificates``, ``secondaries``, ``resolutions``, ``audit``; and ``published``, what nodes are fed
+    from."""
 
     def __init__(
         self,
@@ -56,6 +59,8 @@ class Intents:
         self.accounts = AccountIntents(self._context)
         self.tokens = TokenIntents(self._context)
         self.zones = ZoneIntents(self._context)
+        self.zone_keys = ZoneKeyIntents(self._context)
+        self.bundles = BundleIntents(self._context)
         self.records = RecordIntents(self._context)
         self.sites = SiteIntents(self._context)
         self.certificates = CertificateIntents(self._context)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import TypeVar
 
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from rempart.controller.store import views
 from rempart.controller.store.tables import (
+    NoticeRow,
     RecordRow,
     ResolutionRow,
     RestrictionRow,
@@ -17,7 +19,7 @@ from rempart.controller.store.tables import (
     ZoneRow,
     reversed_name,
 )
-from rempart.model.cases_remedies import UNRESTRICTED, Measure, Restricted, restricted
+from rempart.model.cases_remedies import UNRESTRICTED, Announced, Restricted, Standing, restricted
 from rempart.model.records import RecordFields, RecordType
 from rempart.model.sites import Site
 from rempart.model.zones import Zone
@@ -71,7 +73,8 @@ class StoredZone:
         self._resolutions = resolutions
         self._records: dict[str, list[RecordFields]] = {}
         self._sites: dict[str, Site | None] = {}
-        self._measures: tuple[Measure, ...] | None = None
+        self._standing: tuple[Standing, ...] | None = None
+        self._announced: tuple[Announced, ...] = ()
         self._children: tuple[str, ...] | None = None
         self._existing: frozenset[str] | None = None
         """All names of the zone and those above them, once everything was read."""
@@ -104,9 +107,14 @@ class StoredZone:
         return self._resolutions.get(name)
 
     def restricted(self, name: str) -> Restricted:
-        if self._measures is None:
-            self._measures = tuple(_measures_within(self._session, self._zone.name))
-        return restricted(self._measures, name) if self._measures else UNRESTRICTED
+        if self._standing is None:
+            self._standing = tuple(
+                map(views.standing, _rows_about(self._session, RestrictionRow, self._zone))
+            )
+            self._announced = tuple(map(views.announced, _rows_about(self._session, NoticeRow, self._zone)))
+        if not self._standing and not self._announced:
+            return UNRESTRICTED
+        return restricted(self._standing, name, self._zone.account_id, self._announced)
 
     def exists(self, name: str) -> bool:
         if self._existing is not None:
@@ -168,14 +176,20 @@ class StoredZone:
         return False
 
 
-def _measures_within(session: Session, zone: str) -> Iterator[Measure]:
-    """The measures in force about the zone, about a zone above it, and about names in it."""
-    at, labels = reversed_name(zone), zone.split(".")
+R = TypeVar("R", RestrictionRow, NoticeRow)
+
+
+def _rows_about(session: Session, table: type[R], zone: Zone) -> Iterable[R]:
+    """The rows about the zone, a zone above it, names in it, and its account; each once."""
+    at, labels = reversed_name(zone.name), zone.name.split(".")
     above = [".".join(labels[start:]) for start in range(1, len(labels))]
+    found: dict[int, R] = {}
     for condition in (
-        (RestrictionRow.host.in_(above), RestrictionRow.whole_zone),
-        (RestrictionRow.reversed_name == at,),
-        (RestrictionRow.reversed_name > at + ".", RestrictionRow.reversed_name < at + "/"),
+        (table.host.in_(above), table.whole_zone),
+        (table.reversed_name == at,),
+        (table.reversed_name > at + ".", table.reversed_name < at + "/"),
+        (table.account_id == zone.account_id,),
     ):
-        for row in session.scalars(select(RestrictionRow).where(*condition)):
-            yield Measure.model_validate(row.measure)
+        for row in session.scalars(select(table).where(*condition)):
+            found[id(row)] = row  # a session has one object of a row
+    return found.values()

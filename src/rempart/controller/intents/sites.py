@@ -53,7 +53,7 @@ class SiteIntents:
         with self._context.writing(actor) as write:
             there = write.session.scalars(select(SiteRow).where(SiteRow.host == host)).first()
             home = _zone_for(write, host, zone, account_id)
-            checked = _checked_origins(write, host, origins)
+            checked = checked_origins(write, host, origins)
             wanted = (
                 checked, https_redirect, limits or SiteLimits(), security_level, exemptions or Exemptions()
             )  # fmt: skip
@@ -68,24 +68,8 @@ class SiteIntents:
                     f"the site {host} exists with other settings", field="host", hint="change it instead"
                 )
             _proxy_records(write, home, host)
-            row = SiteRow(
-                id=fresh_id(),
-                zone_id=home.id,
-                host=host,
-                reversed_name=reversed_name(host),
-                origins=[origin.model_dump(mode="json") for origin in checked],
-                https_redirect=https_redirect,
-                limits=wanted[2].model_dump(mode="json"),
-                security_level=security_level,
-                exemptions=wanted[4].model_dump(mode="json"),
-                created_on=write.now,
-                modified_on=write.now,
-            )
-            write.session.add(row)
-            write.touch(home, host)
-            return write.settle(
-                views.site(row), "site.add", host, zone=home.name, confirm=confirm, explicit=True
-            )
+            site = add_site(write, home, host, *wanted)
+            return write.settle(site, "site.add", host, zone=home.name, confirm=confirm, explicit=True)
 
     def change(
         self,
@@ -108,7 +92,7 @@ class SiteIntents:
             zone = views.zone(zone_row(write.session, row.zone_id, actor))
             before = views.site(row)
             given = {
-                "origins": None if origins is None else _checked_origins(write, row.host, origins),
+                "origins": None if origins is None else checked_origins(write, row.host, origins),
                 "https_redirect": https_redirect,
                 "limits": limits,
                 "exemptions": exemptions,
@@ -159,6 +143,35 @@ class SiteIntents:
             return Page(tuple(map(views.site, found)), total, page, per_page)
 
 
+def add_site(
+    write: Transaction,
+    home: Zone,
+    host: str,
+    origins: tuple[Origin, ...],
+    https_redirect: bool,
+    limits: SiteLimits,
+    security_level: SecurityLevel | None,
+    exemptions: Exemptions,
+) -> Site:
+    """Add the row of a new site to the write. ``host`` is canonical, ``origins`` are checked."""
+    row = SiteRow(
+        id=fresh_id(),
+        zone_id=home.id,
+        host=host,
+        reversed_name=reversed_name(host),
+        origins=[origin.model_dump(mode="json") for origin in origins],
+        https_redirect=https_redirect,
+        limits=limits.model_dump(mode="json"),
+        security_level=security_level,
+        exemptions=exemptions.model_dump(mode="json"),
+        created_on=write.now,
+        modified_on=write.now,
+    )
+    write.session.add(row)
+    write.touch(home, host)
+    return views.site(row)
+
+
 def _row(session: Session, host: str) -> SiteRow:
     row = session.get(SiteRow, host)
     row = row or session.scalars(select(SiteRow).where(SiteRow.host == host.lower().rstrip("."))).first()
@@ -186,7 +199,7 @@ def _zone_for(write: Transaction, host: str, name: str | None, account_id: str |
     return create_zone(write, name or bare, account_id, ZoneSettings())
 
 
-def _checked_origins(write: Transaction, host: str, origins: tuple[Origin, ...]) -> tuple[Origin, ...]:
+def checked_origins(write: Transaction, host: str, origins: tuple[Origin, ...]) -> tuple[Origin, ...]:
     """The origins in canonical form. Raises InvalidInput for one that this actor may not name."""
     if not origins:
         raise InvalidInput("a site needs an origin", field="origins")

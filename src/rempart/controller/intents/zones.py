@@ -17,6 +17,7 @@ from rempart.controller.store.tables import AccountRow, RecordRow, SiteRow, Zone
 from rempart.model.challenges import SecurityLevel
 from rempart.model.errors import Conflict, InvalidInput, NotFound
 from rempart.model.names import parse_zone_name, registrable_domain, shown
+from rempart.model.record_parsing import TTL_MAX, TTL_MIN
 from rempart.model.zones import SslMode, Zone, ZoneSettings, ZoneStatus
 
 ZONE_EXISTS = 1061
@@ -126,9 +127,15 @@ class ZoneIntents:
         flatten_all_cnames: bool | None = None,
         security_level: SecurityLevel | None = None,
         paused: bool | None = None,
+        max_ttl: int | None = None,
         confirm: str | None = None,
     ) -> Written[Zone]:
-        """Change the settings that are given, whatever the others are by then."""
+        """Change the settings that are given, whatever the others are by then.
+
+        ``max_ttl`` 0 ends the bound. InvalidInput when it is out of range.
+        """
+        if max_ttl is not None and max_ttl != 0 and not TTL_MIN <= max_ttl <= TTL_MAX:
+            raise InvalidInput(f"from {TTL_MIN} to {TTL_MAX} seconds, or off", field="max_ttl")
         given = {
             "dnssec": dnssec,
             "ssl": ssl,
@@ -136,7 +143,9 @@ class ZoneIntents:
             "flatten_all_cnames": flatten_all_cnames,
             "security_level": security_level,
         }
-        update = {name: value for name, value in given.items() if value is not None}
+        update: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+        if max_ttl is not None:
+            update["max_ttl"] = max_ttl or None
 
         def changed(zone: Zone) -> Zone:
             settings = zone.settings.model_copy(update=update)
@@ -185,6 +194,7 @@ class ZoneIntents:
             zone = views.zone(row)
             losses = _contents_in_words(write.session, zone)
             write.drop_zone(zone)
+            write.put(f"keys/{zone.name}", None)
             write.session.delete(row)
             write.session.flush()
             for parent in _parents(write.session, zone.name):

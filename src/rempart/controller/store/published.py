@@ -22,7 +22,7 @@ from rempart.model.errors import InvalidInput
 from rempart.snapshot.feed import DELTA_BYTES_MAX, DELTA_CHANGES_MAX
 from rempart.snapshot.items import ITEM, Delta, Item, ItemChange
 
-SEALED_KINDS = frozenset({"certificate", "secondary"})
+SEALED_KINDS = frozenset({"certificate", "keys", "secondary"})
 """Kinds of items that carry secrets."""
 FORGET_AFTER = timedelta(days=30)
 _BYTES_MAX = DELTA_BYTES_MAX // 4

@@ -163,6 +163,17 @@ class SecondaryRow(Base):
     __table_args__ = (Index("secondaries_by_address", "address", "port", unique=True),)
 
 
+class ZoneKeysRow(Base):
+    """The DNSSEC keys of a zone: made by the name server, or brought along by its owner."""
+
+    __tablename__ = "zone_keys"
+
+    zone_id: Mapped[str] = mapped_column(ForeignKey("zones.id", ondelete="CASCADE"), primary_key=True)
+    sealed: Mapped[str] = mapped_column(Text)
+    """ZoneKeys as JSON."""
+    modified_on: Mapped[datetime] = mapped_column(Instant)
+
+
 class ResolutionRow(Base):
     """What is known about an outside name; ``answered_at`` None: nobody has answered yet."""
 
@@ -240,18 +251,27 @@ class CaseRow(Base):
     __tablename__ = "cases"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    phase: Mapped[str] = mapped_column(index=True)
+    phase: Mapped[str]
     category: Mapped[str]
     source: Mapped[str]
-    host: Mapped[str] = mapped_column(index=True)
+    host: Mapped[str]
     """Of its first target."""
-    opened_on: Mapped[datetime] = mapped_column(Instant, index=True)
+    opened_on: Mapped[datetime] = mapped_column(Instant)
     due_on: Mapped[datetime | None] = mapped_column(Instant, index=True)
     """When the clock brings something about next."""
     verify_from: Mapped[datetime | None] = mapped_column(Instant, index=True)
     """Since when it is to be seen from outside that a remedy is in force, or gone; None: it was."""
-    emergency_on: Mapped[datetime | None] = mapped_column(Instant)
+    emergency_on: Mapped[datetime | None] = mapped_column(Instant, index=True)
+    effect_revision: Mapped[int | None] = mapped_column(BigInteger)
+    """Where its remedy was put in force or lifted last: nodes that are there have applied it."""
     state: Mapped[str] = mapped_column(Text)
+
+    # Each list is one range of one of them, whatever it is narrowed to.
+    __table_args__ = (
+        Index("cases_by_time", "opened_on", "id"),
+        Index("cases_by_phase", "phase", "opened_on", "id"),
+        Index("cases_by_host", "host", "opened_on", "id"),
+    )
 
 
 class CaseStepRow(Base):
@@ -270,6 +290,48 @@ class CaseStepRow(Base):
     """None: intended, perhaps in the log, without effect yet."""
 
     __table_args__ = (Index("case_steps_pending", "log_index", "case_id"),)
+
+
+class CaseTargetRow(Base):
+    """What a case is about, by name: how owners find the cases about their zones."""
+
+    __tablename__ = "case_targets"
+
+    case_id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    host: Mapped[str] = mapped_column(ordered_text(), index=True)
+    """Without the first label of a wildcard."""
+    reversed_name: Mapped[str] = mapped_column(ordered_text(), index=True)
+    whole_zone: Mapped[bool]
+
+
+class RegisterRow(Base):
+    """A case that the public knows of, as the register lists it: derived from its public steps."""
+
+    __tablename__ = "register"
+
+    case_id: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str] = mapped_column(ordered_text(), index=True)
+    reversed_name: Mapped[str] = mapped_column(ordered_text(), index=True)
+    path: Mapped[str | None]
+    whole_zone: Mapped[bool]
+    remedy: Mapped[str] = mapped_column(index=True)
+    rule: Mapped[str | None] = mapped_column(index=True)
+    state: Mapped[str] = mapped_column(index=True)
+    decided_on: Mapped[datetime] = mapped_column(Instant, index=True)
+    changed_on: Mapped[datetime] = mapped_column(Instant)
+
+
+class CaseMarkRow(Base):
+    """What of a step transparency reports count: no name, no site. Derived from the steps."""
+
+    __tablename__ = "case_marks"
+
+    case_id: Mapped[str] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(Instant, index=True)
+    mark: Mapped[str] = mapped_column(Text)
 
 
 class CaseConfidenceRow(Base):
@@ -300,6 +362,101 @@ class RestrictionRow(Base):
     whole_zone: Mapped[bool]
     measure: Mapped[dict[str, Any]] = mapped_column(JSON)
     since: Mapped[datetime] = mapped_column(Instant)
+    notice: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What visitors are told of it."""
+    account_id: Mapped[str | None] = mapped_column(index=True)
+    """The account that it closes."""
+
+
+class NoticeRow(Base):
+    """An owner was told that a name must be found elsewhere soon: its answers are made short-lived."""
+
+    __tablename__ = "notices"
+
+    case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"), primary_key=True)
+    host: Mapped[str] = mapped_column(ordered_text(), index=True)
+    reversed_name: Mapped[str] = mapped_column(ordered_text(), index=True)
+    whole_zone: Mapped[bool]
+    account_id: Mapped[str | None] = mapped_column(index=True)
+    """Of a closed account: all its zones are meant. By value, as in ``RestrictionRow``."""
+
+
+class AbuseReportRow(Base):
+    """An abuse report. Who sent it and what they wrote are in ``contact`` and ``content`` alone, sealed."""
+
+    __tablename__ = "abuse_reports"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    reference: Mapped[str] = mapped_column(unique=True)
+    """SHA-256 of what its reporter follows it by."""
+    category: Mapped[str]
+    host: Mapped[str]
+    site: Mapped[str]
+    zone: Mapped[str]
+    account_id: Mapped[str] = mapped_column(index=True)
+    """Whose site it is about. By value: it stays when the account goes."""
+    urls: Mapped[list[str]] = mapped_column(JSON)
+    way: Mapped[str]
+    language: Mapped[str]
+    received_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    anonymous: Mapped[bool]
+    host_anonymous: Mapped[bool]
+    held: Mapped[bool]
+    standing: Mapped[str] = mapped_column(index=True)
+    denial: Mapped[str | None]
+    reason: Mapped[str] = mapped_column(Text)
+    same_as: Mapped[str | None] = mapped_column(index=True)
+    case_id: Mapped[str | None] = mapped_column(index=True)
+    decided_at: Mapped[datetime | None] = mapped_column(Instant)
+    forwarded_at: Mapped[datetime | None] = mapped_column(Instant)
+    host_told_at: Mapped[datetime | None] = mapped_column(Instant)
+    answered_at: Mapped[datetime | None] = mapped_column(Instant)
+    answer: Mapped[str | None]
+    sealed_answer: Mapped[str | None] = mapped_column(Text)
+    words: Mapped[str]
+    """Mark of what they wrote."""
+    reporter: Mapped[str | None]
+    """Mark of the reporter's address for mail."""
+    submitter: Mapped[str | None] = mapped_column(index=True)
+    """Mark of the account that sent it through the API."""
+    contact: Mapped[str | None] = mapped_column(Text)
+    """Sealed; None: there was none, or it was kept long enough."""
+    content: Mapped[str] = mapped_column(Text)
+    """Sealed."""
+    told: Mapped[str]
+    """The last stage that a letter to the reporter was written of."""
+
+    __table_args__ = (Index("abuse_reports_alike", "host", "category", "received_at"),)
+
+
+class ReportFileRow(Base):
+    """A file that came with an abuse report; the file itself lies sealed in the controller's folder."""
+
+    __tablename__ = "report_files"
+
+    report_id: Mapped[str] = mapped_column(
+        ForeignKey("abuse_reports.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    sha256: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+    media_type: Mapped[str]
+    sealed_name: Mapped[str] = mapped_column(Text)
+
+
+class ReportLetterRow(Base):
+    """A letter that is to be mailed, or was. Nothing mails it but people."""
+
+    __tablename__ = "report_letters"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    report_id: Mapped[str] = mapped_column(ForeignKey("abuse_reports.id", ondelete="CASCADE"), index=True)
+    recipient: Mapped[str]
+    about: Mapped[str]
+    at: Mapped[datetime] = mapped_column(Instant, index=True)
+    sent_at: Mapped[datetime | None] = mapped_column(Instant)
+    sealed: Mapped[str] = mapped_column(Text)
+    """Address, subject, text."""
 
 
 class AuditRow(Base):

@@ -8,8 +8,10 @@ from rempart.controller.resolver import Held
 from rempart.controller.store.tables import (
     AccountRow,
     CertificateRow,
+    NoticeRow,
     RecordRow,
     ResolutionRow,
+    RestrictionRow,
     SecondaryRow,
     SiteRow,
     TokenRow,
@@ -17,6 +19,7 @@ from rempart.controller.store.tables import (
     reversed_name,
 )
 from rempart.model.accounts import Account, ApiToken
+from rempart.model.cases_remedies import Announced, Measure, Notice, Restriction, Standing, Target
 from rempart.model.certificates import Certificate, CertificateSource
 from rempart.model.challenges import Exemptions, SecurityLevel
 from rempart.model.permissions import TokenPolicy
@@ -146,4 +149,20 @@ def held(row: ResolutionRow) -> Held:
         answered_at=row.answered_at,
         refresh_at=row.refresh_at,
         problem=row.problem,
+    )
+
+
+def announced(row: NoticeRow) -> Announced:
+    """What a notice says will have to be found elsewhere."""
+    return Announced(target=Target(host=row.host, whole_zone=row.whole_zone), account=row.account_id)
+
+
+def standing(row: RestrictionRow) -> Standing:
+    """A remedy in force."""
+    return Standing(
+        restriction=Restriction(
+            id=row.id, case=row.case_id, measure=Measure.model_validate(row.measure), since=row.since
+        ),
+        notice=None if row.notice is None else Notice.model_validate(row.notice),
+        account=row.account_id,
     )

@@ -14,6 +14,7 @@ from rempart.governance.log.auditing import Fault, audit, leftover
 from rempart.governance.log.checkpoint import Checkpoint, Signed, opened
 from rempart.governance.log.growing import superseded
 from rempart.governance.log.note import NOTE_BYTES_MAX, VerifierKey
+from rempart.governance.log.rotation import Lineage, claimed
 from rempart.governance.log.step import Step
 from rempart.governance.log.tiles import WIDTH, Tile, tile_at, width_at
 from rempart.model.errors import EnvironmentLacks, InvalidInput
@@ -61,14 +62,71 @@ def check(
     """Check all of a log. ``earlier``: the signed note that it had at an earlier check; InvalidInput when
     that is none. ``whole``: a folder that nobody writes to now must hold nothing else than a log.
     """
-    seen = None if earlier is None else opened(earlier, trust.key).checkpoint
+    reading = _Reading(source.checkpoint(), trust, earlier)
+    if reading.refused is not None:
+        return Checked(None, (reading.refused,))
+    found = audit(
+        reading.checkpoint, source.fetch, reading.seen, on_entry=reading.passing(on_entry), progress=progress
+    )
+    signed, more = reading.believed()
+    whole_folder = whole and isinstance(source, FolderSource)
+    strangers = _strangers(source, reading.checkpoint) if whole_folder and signed is not None else ()
+    faults = (*more, *(found.faults if signed is not None else ()), *strangers)
+    return Checked(signed, faults, found.entries, found.files, found.octets)
+
+
+class _Reading:
+    """A checkpoint, and an earlier one, that are believed once the log was read: only then is it known by
+    which keys they may be signed, because the log says itself to which key its signature has passed."""
+
+    def __init__(self, content: bytes, trust: Trust, earlier: bytes | None) -> None:
+        """InvalidInput when ``earlier`` is no checkpoint of this log."""
+        self._content, self._trust, self._earlier = content, trust, earlier
+        self.lineage = Lineage(trust.key)
+        self.seen = None if earlier is None else claimed(earlier, trust.key.name)
+        self.refused: Fault | None = None
+        self._doubt: InvalidInput | None = None
+        try:
+            self.checkpoint = trust.opened(content).checkpoint
+        except InvalidInput as error:
+            self._doubt = error
+            try:
+                self.checkpoint = claimed(content, trust.key.name)
+            except InvalidInput:
+                self.refused = _of_checkpoint(error)
+                return
+            if _signed_by(content, trust.key):
+                self.refused = _of_checkpoint(error)  # the key is right, and something else is wrong
+
+    def passing(self, on_entry: Callable[[int, Step], None] | None) -> Callable[[int, Step], None]:
+        """What is to be told of every entry."""
+
+        def seen(index: int, step: Step) -> None:
+            self.lineage.note(index, step)
+            if on_entry is not None:
+                on_entry(index, step)
+
+        return seen
+
+    def believed(self) -> tuple[Signed | None, tuple[Fault, ...]]:
+        """The checkpoint, now that all entries were seen, or why it is not believed. InvalidInput when the
+        earlier one is not signed by any of the log's keys."""
+        if self._earlier is not None and not any(_signed_by(self._earlier, key) for key in self.lineage.keys):
+            opened(self._earlier, self._trust.key)  # says what is wrong with it
+        newest = self.lineage.newest
+        try:
+            return opened(self._content, newest, self._trust.witnesses, self._trust.quorum), ()
+        except InvalidInput as error:
+            handed = newest != self._trust.key
+            return None, (_of_checkpoint(error if handed or self._doubt is None else self._doubt),)
+
+
+def _signed_by(content: bytes, key: VerifierKey) -> bool:
     try:
-        signed = trust.opened(source.checkpoint())
-    except InvalidInput as error:
-        return Checked(None, (_of_checkpoint(error),))
-    found = audit(signed.checkpoint, source.fetch, seen, on_entry=on_entry, progress=progress)
-    strangers = _strangers(source, signed.checkpoint) if whole and isinstance(source, FolderSource) else ()
-    return Checked(signed, (*found.faults, *strangers), found.entries, found.files, found.octets)
+        opened(content, key)
+    except InvalidInput:
+        return False
+    return True
 
 
 def _of_checkpoint(error: InvalidInput) -> Fault:
@@ -118,25 +176,27 @@ def mirror(
         raise EnvironmentLacks(str(folder), f"{folder} cannot be read: {error.strerror}") from error
     if content is None and folder.is_dir() and any(folder.iterdir()):
         raise InvalidInput(f"{folder} has files in it, and is no mirror", field="folder")
-    earlier = None if content is None else opened(content, trust.key).checkpoint
     new = source.checkpoint()
-    try:
-        signed = trust.opened(new)
-    except InvalidInput as error:
-        return Checked(None, (_of_checkpoint(error),))
+    reading = _Reading(new, trust, content)
+    if reading.refused is not None:
+        return Checked(None, (reading.refused,))
     through = _Through(source, own, incoming)
-    found = audit(signed.checkpoint, through.fetch, earlier, on_entry=on_entry, progress=progress)
-    if found.sound:
+    earlier, checkpoint = reading.seen, reading.checkpoint
+    passing = reading.passing(on_entry)
+    found = audit(checkpoint, through.fetch, earlier, on_entry=passing, progress=progress)
+    signed, more = reading.believed()
+    if found.sound and signed is not None:
         incoming.settle()
         for path in list(incoming.paths()):
             incoming.move(path, own)
         own.settle()
         own.write(CHECKPOINT, new)
         own.settle()
-        for tile in superseded(0 if earlier is None else earlier.size, signed.checkpoint.size):
+        for tile in superseded(0 if earlier is None else earlier.size, checkpoint.size):
             own.remove(f"{tile.folder}.p")
     incoming.remove("")
-    return Checked(signed, tuple(found.faults), found.entries, found.files, found.octets)
+    faults = (*more, *(found.faults if signed is not None else ()))
+    return Checked(signed, faults, found.entries, found.files, found.octets)
 
 
 class _Through:

@@ -88,6 +88,14 @@ class Folder:
             raise _unwritable(target, error) from error
         into._unsettled[target.parent] = None
 
+    def take_place(self, path: str, of: str) -> None:
+        """A file that is on the disk takes the place of another, which is gone. Returns when that is too."""
+        try:
+            os.replace(self.root / path, self.root / of)  # noqa: PTH105
+            _bring_to_disk(self.root, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise _unwritable(self.root / of, error) from error
+
     def remove(self, path: str) -> None:
         """Remove a file, or a folder with all that is in it; nothing happens when there is none."""
         target = self.root / path

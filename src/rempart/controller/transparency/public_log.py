@@ -16,22 +16,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 
+from rempart.controller.transparency.log_state import Appended, LogHealth, LogState, WitnessState
 from rempart.controller.transparency.step_index import StepIndex
 from rempart.controller.transparency.witnesses import Answer, Witness, ask_all, witness_of
-from rempart.controller.transparency.writer import LogWriter
+from rempart.controller.transparency.writer import CHECKPOINT, LogWriter
 from rempart.governance.log.checkpoint import Signed, opened
 from rempart.governance.log.note import Note, VerifierKey
 from rempart.governance.log.proof import Proof
+from rempart.governance.log.rotation import rotation_step, step_id
 from rempart.governance.log.step import Step, parse_step
 from rempart.governance.log.tiles import WIDTH
 from rempart.governance.log.tree import consistency_path, inclusion_path
-from rempart.model.base import Value
 from rempart.model.errors import Conflict, EnvironmentLacks, NotFound
 from rempart.model.log_settings import LogSection
 
@@ -42,39 +44,6 @@ REST_S = 60.0
 INDEX = "steps.sqlite"
 
 _log = structlog.get_logger("public-log")
-
-
-class Appended(Value):
-    """Where a step is in the log."""
-
-    index: int
-    checkpoint: str
-    """A signed note under which the step is in the log; with cosignatures where there are witnesses."""
-
-
-class WitnessState(Value):
-    """What the log knows of one of its witnesses."""
-
-    name: str
-    url: str
-    key: str
-    size: int | None = None
-    """The size it has cosigned last."""
-    problem: str | None = None
-
-
-class LogState(Value):
-    """How the log is."""
-
-    origin: str
-    key: str
-    size: int
-    published: int | None
-    """The size that everybody sees."""
-    checkpoint: str | None
-    folder: str
-    witnesses: tuple[WitnessState, ...]
-    required: int
 
 
 class PublicLog:
@@ -98,6 +67,7 @@ class PublicLog:
         self._disputed: set[Witness] = set()
         """Witnesses that have seen another history: nothing is appended until they agree again. That one
         does not answer any more is no agreement."""
+        self._trouble: tuple[str, datetime] | None = None
 
     def close(self) -> None:
         """Let others open it. It is not opened again."""
@@ -127,17 +97,19 @@ class PublicLog:
         if len(entries) < len(steps):
             raise Conflict("two steps have the same id", field="steps")
         with self._lock:
-            log = self._opened()
-            self._index.catch_up(log)
+            with self._in_trouble(until_now=False):
+                log = self._opened()
+                self._index.catch_up(log)
             places = {step.id: self._place(log, step.id, entries[step.id]) for step in steps}
             new = [step.id for step in steps if places[step.id] is None]
-            if new and self._disputed:
-                self._publish(log, everybody=True)
-            if new:
-                first = log.append([entries[one] for one in new])
-                places.update(zip(new, range(first, first + len(new)), strict=True))
-                self._index.add(((one, first + at) for at, one in enumerate(new)), log.size)
-            published = self._publish(log)
+            with self._in_trouble():
+                if new and self._disputed:
+                    self._publish(log, everybody=True)
+                if new:
+                    first = log.append([entries[one] for one in new])
+                    places.update(zip(new, range(first, first + len(new)), strict=True))
+                    self._index.add(((one, first + at) for at, one in enumerate(new)), log.size)
+                published = self._publish(log)
             return tuple(
                 Appended(index=place, checkpoint=published.note.encode().decode())
                 for place in (places[step.id] for step in steps)
@@ -148,10 +120,12 @@ class PublicLog:
         """Ask the witnesses again whose cosignature is still missing; whether that has changed what is
         published. For the background: what was wrong is in the state."""
         with self._lock:
-            log = self._opened()
+            with self._in_trouble(until_now=False):
+                log = self._opened()
             before = log.published
             try:
-                self._publish(log)
+                with self._in_trouble():
+                    self._publish(log)
             except (Conflict, EnvironmentLacks) as error:
                 _log.warning("the public log's newest checkpoint is not published", problem=str(error))
             return log.published is not before
@@ -215,7 +189,10 @@ class PublicLog:
 
     def _ask(self, log: LogWriter, note: Note, witnesses: Sequence[Witness]) -> tuple[Answer, ...]:
         size = log.size
-        own = Note(note.text, note.signatures[:1])
+        keys = {
+            (key.verifier.name, key.verifier.key_id) for key in (log.key, log.next_key) if key is not None
+        }
+        own = Note(note.text, tuple(one for one in note.signatures if (one.name, one.key_id) in keys))
         lock, hashes = threading.Lock(), log.hashes()
 
         def path_from(old: int) -> tuple[bytes, ...]:
@@ -237,7 +214,66 @@ class PublicLog:
                 _log.warning("a witness does not cosign", witness=one.witness.key.name, problem=one.problem)
         return answers
 
+    @contextmanager
+    def _in_trouble(self, *, until_now: bool = True) -> Iterator[None]:
+        """What goes wrong with the log itself is remembered, until it goes right: ``until_now`` it did."""
+        try:
+            yield
+        except (Conflict, EnvironmentLacks) as error:
+            since = datetime.now(UTC) if self._trouble is None else self._trouble[1]
+            self._trouble = str(error), since
+            raise
+        if until_now:
+            self._trouble = None
+
+    # --- its key -------------------------------------------------------------------------------
+
+    def rotate_key(self, at: datetime) -> LogState:
+        """Make a new key, and say so in the log, signed with both; from then on both sign checkpoints.
+
+        Done again after a crash or an error, it goes on where it was.
+        """
+        with self._lock:
+            log = self._opened()
+            new = log.begin_rotation()
+            if self.find(step_id(new.verifier)) is None:
+                self.append(rotation_step(log.key, new, at))
+            return self.state()
+
+    def finish_rotation(self) -> LogState:
+        """The old key signs no more, and is deleted. Conflict before the new one is in the published log."""
+        with self._lock:
+            log = self._opened()
+            place = None if log.next_key is None else self.find(step_id(log.next_key.verifier))
+            published = 0 if log.published is None else log.published.checkpoint.size
+            if log.next_key is not None and (place is None or place >= published):
+                raise Conflict(
+                    "nobody can read of the new key yet", field="key", hint="rempart log rotate-key"
+                )
+            log.end_rotation()
+            return self.state()
+
     # --- reading -------------------------------------------------------------------------------
+
+    def health(self) -> LogHealth:
+        """How it is, without waiting for whoever uses it just now."""
+        trouble, log = self._trouble, self._writer
+        published = None if log is None else log.published
+        there = set() if published is None else {(one.name, one.key_id) for one in published.note.signatures}
+        try:
+            written = datetime.fromtimestamp((self._public / CHECKPOINT).stat().st_mtime, UTC)
+        except OSError:
+            written = None
+        return LogHealth(
+            size=None if log is None else log.size,
+            published=None if published is None else published.checkpoint.size,
+            published_at=written,
+            cosigned=sum((one.key.name, one.key.key_id) in there for one in self._witnesses),
+            required=self._settings.witnesses_required,
+            witnesses=tuple(self._states.get(one, _unasked(one)) for one in self._witnesses),
+            problem=None if trouble is None else trouble[0],
+            since=None if trouble is None else trouble[1],
+        )
 
     @property
     def size(self) -> int | None:
@@ -247,9 +283,17 @@ class PublicLog:
 
     @property
     def key(self) -> VerifierKey:
-        """The key that everybody needs to verify the log."""
+        """The key that everybody needs to verify the log; while two sign, the new one."""
         with self._lock:
-            return self._opened().key.verifier
+            return self._keys()[0]
+
+    def _keys(self) -> tuple[VerifierKey, VerifierKey | None]:
+        """The key to be published, and the one before while it signs still."""
+        log = self._opened()
+        new = None if log.next_key is None else log.next_key.verifier
+        if new is None or self._index.find(step_id(new)) is None:
+            return log.key.verifier, None
+        return new, log.key.verifier
 
     def find(self, step_id: str) -> int | None:
         """The entry of a step that is in the log."""
@@ -297,9 +341,11 @@ class PublicLog:
         with self._lock:
             log = self._opened()
             published = log.published
+            key, previous = self._keys()
             return LogState(
                 origin=log.key.name,
-                key=str(log.key.verifier),
+                key=str(key),
+                previous_key=None if previous is None else str(previous),
                 size=log.size,
                 published=None if published is None else published.checkpoint.size,
                 checkpoint=None if published is None else published.note.encode().decode(),
@@ -322,12 +368,14 @@ class PublicLog:
             stack.callback(self._index.close)
             self._stack = stack.pop_all()
         self._writer, self._witnesses = writer, witnesses
-        self._states = {
-            one: WitnessState(name=one.key.name, url=one.url, key=str(one.key)) for one in witnesses
-        }
+        self._states = {one: _unasked(one) for one in witnesses}
         try:
             # What was missed before a crash, and: have the witnesses seen a longer log than this one?
             self._publish(writer, everybody=True)
         except (Conflict, EnvironmentLacks) as error:
             _log.warning("the public log's newest checkpoint is not published", problem=str(error))
         return writer
+
+
+def _unasked(witness: Witness) -> WitnessState:
+    return WitnessState(name=witness.key.name, url=witness.url, key=str(witness.key))

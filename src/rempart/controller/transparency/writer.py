@@ -28,6 +28,7 @@ from rempart.model.errors import Conflict, EnvironmentLacks, InvalidInput, NotFo
 CHECKPOINT = "checkpoint"
 SIGNED = "signed"
 KEY = "log.key"
+NEXT = "log.key.next"
 LOCK = "lock"
 
 
@@ -48,6 +49,8 @@ class LogWriter:
         self._sound = False
         try:
             self.key: SigningKey = self._key(origin)
+            self.next_key = key_in(self._keeping.root / NEXT, KeyKind.NOTE, self.key.name)
+            """The key that takes its place; while there is one, both sign."""
             self._recover()
         except BaseException:
             self.close()
@@ -108,9 +111,30 @@ class LogWriter:
         for tile in superseded(before, signed.checkpoint.size):
             self._public.remove(f"{tile.folder}.p")
 
+    def begin_rotation(self) -> SigningKey:
+        """From the next checkpoint on a new key signs, too; the one that there is, if it was begun before."""
+        if self.next_key is None:
+            self.next_key = make_key(self._keeping.root / NEXT, KeyKind.NOTE, self.key.name)
+        return self.next_key
+
+    def end_rotation(self) -> None:
+        """The new key takes the old one's place, which is gone for ever. Conflict when there is none, or when
+        it has not signed what there is."""
+        new = self.next_key
+        if new is None:
+            raise Conflict("no new key was made", field="key", hint="rempart log rotate-key")
+        try:
+            for signed in (self._signed, self._published or self._signed):
+                opened(signed.note.encode(), new.verifier)
+        except InvalidInput as error:
+            raise Conflict("the new key has not signed the log yet", field="key") from error
+        self._keeping.take_place(NEXT, KEY)
+        self.key, self.next_key = new, None
+
     def _sign(self, edge: Edge) -> None:
         checkpoint = Checkpoint(self.key.name, edge.size, edge.root)
-        note = Note(checkpoint.text, (self.key.sign(checkpoint.text),))
+        keys = (self.key,) if self.next_key is None else (self.key, self.next_key)
+        note = Note(checkpoint.text, tuple(key.sign(checkpoint.text) for key in keys))
         self._keeping.write(SIGNED, note.encode())
         self._keeping.settle()
         self._edge, self._signed = edge, Signed(checkpoint, note)

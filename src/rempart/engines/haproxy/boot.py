@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rempart.engines.haproxy import clearance, sight, verdicts
+from rempart.engines.haproxy import clearance, remedies, sight, verdicts
 from rempart.engines.haproxy import operator as operators
 from rempart.engines.haproxy.frontend import frontend, limits
 from rempart.engines.haproxy.names import CLIENTS_COUNTED_MAX, Places, backend_name
@@ -28,14 +28,14 @@ STREAMS_MAX = 50
 
 # Nobody but us says who the client is. "Proxy" becomes HTTP_PROXY in CGI (httpoxy, CVE-2016-5385).
 # Connection names headers that the next hop removes: it must not name ours. An origin that switches to
-# HTTP/2 in the clear (Upgrade) would take requests past all rules. One expression, because each rule of
-# this kind looks at every header; HAProxy holds names in lower case. The last branch takes every name that
-# is not letters, digits and hyphens: X_Forwarded_For is X-Forwarded-For to a CGI.
-UNTRUSTED_HEADERS = (
-    "^(?:x-(?:forwarded-|re(?:al-ip|quest-id)$)|cf-|forwarded$|proxy"
-    "|http2-settings$|connection$|keep-alive$|upgrade$|[a-z0-9-]*[^a-z0-9-])"
-)
-UNTRUSTED_HEADERS_END = "-client-ip"
+# HTTP/2 in the clear (Upgrade) would take requests past all rules. A name that is not letters, digits and
+# hyphens is out: X_Forwarded_For is X-Forwarded-For to a CGI. HAProxy holds names in lower case.
+_BEGINNINGS = "x-forwarded-|cf-|proxy"
+_NAMES = "x-real-ip|x-request-id|forwarded|http2-settings|connection|keep-alive|upgrade"
+UNTRUSTED_HEADERS = f"^(?:{_BEGINNINGS}|(?:{_NAMES}|.*-client-ip)$|.*[^a-z0-9-])"
+"""The names."""
+UNTRUSTED_AMONG = f"[^a-z0-9,-]|-client-ip(?:,|$)|(?:^|,)(?:{_BEGINNINGS}|(?:{_NAMES})(?:,|$))"
+"""The same, of a request's names joined by commas: one look for most requests, not one a header."""
 
 # Mozilla's "intermediate" recommendation without finite-field Diffie-Hellman: TLS 1.2 and 1.3, AEAD only.
 CIPHERS = ":".join(
@@ -78,11 +78,8 @@ def configuration(
         _tables(pool),
         verdicts.tables(),
         clearance.backend(places),
-        *(
-            [operators.backend(operator, places, UNTRUSTED_HEADERS, UNTRUSTED_HEADERS_END)]
-            if operator is not None
-            else []
-        ),
+        *([operators.backend(operator, places, UNTRUSTED_HEADERS)] if operator is not None else []),
+        remedies.backend(places, limits(places)),
         _site_defaults(places),
         # A ca-file can only be named at run time when the start has loaded it.
         "backend authorities from edge\n"
@@ -122,6 +119,10 @@ def exempt_map(state: EdgeState) -> str:
     return map_text(entries)
 
 
+def remedies_map(state: EdgeState) -> str:
+    return map_text({f"{r.backend}{key}": value for r in state.routes.values() for key, value in r.remedies})
+
+
 def map_text(entries: Mapping[str, str]) -> str:
     """A map file."""
     return "".join(f"{key} {value}\n" for key, value in sorted(entries.items()))
@@ -148,6 +149,7 @@ def _global(edge: EdgeSection, places: Places, descriptors: int) -> str:
         # Only what Lua says goes here: the frontend has a logger of its own.
         f"    log {places.requests_socket} len 1024 format raw daemon debug",
         f"    lua-load-per-thread {places.sight}",
+        f"    lua-load-per-thread {places.remedy}",
         f"    tune.ssl.capture-buffer-size {sight.HELLO_BYTES}",
         # Nobody is looked at, nothing stands, until the defence loop says so.
         "    set-var proc.attend int(0)",
@@ -225,13 +227,11 @@ def _site_defaults(places: Places) -> str:
         f"    http-request deny deny_status 503 if {{ queue ge {SITE_QUEUE_MAX} }}",
         "",
         "    # Who the visitor is, in our words only.",
-        "    http-request set-var(txn.upgrade) req.hdr(upgrade)",
-        f"    http-request del-header {UNTRUSTED_HEADERS} -m reg",
-        f"    http-request del-header {UNTRUSTED_HEADERS_END} -m end",
-        "    http-request add-header X-Forwarded-For %[var(sess.client)]",
-        "    http-request add-header CF-Connecting-IP %[var(sess.client)]",
-        "    http-request add-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
-        "    http-request add-header Forwarded %[var(sess.forwarded)]",
+        f"    http-request set-var(txn.rare) bool(true) if {{ req.hdr_names -m reg {UNTRUSTED_AMONG} }}",
+        "    http-request set-var(txn.upgrade) req.hdr(upgrade) if { var(txn.rare) -m found }",
+        f"    http-request del-header {UNTRUSTED_HEADERS} -m reg if {{ var(txn.rare) -m found }}",
+        f"    http-request add-header {_told('https')} if {{ ssl_fc }}",
+        f"    http-request add-header {_told('http')} if !{{ ssl_fc }}",
         "    # That was all for nearly all requests.",
         "    http-request allow if { method GET } !{ var(txn.upgrade) -m found }",
         "    # What no visitor's browser sends.",
@@ -244,6 +244,21 @@ def _site_defaults(places: Places) -> str:
         "    http-request wait-for-body time 10s unless { var(txn.upgrade) -m str -i websocket }",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _told(scheme: str) -> str:
+    """What the origin is told of visitor and request: one header whose value holds the lines of the others.
+
+    A rule for each would cost a request as much as all limits together (docs/decisions/0009). HAProxy writes
+    HTTP/1.1 to origins, where lines are lines; and it encodes line ends in what it puts in from variables.
+    """
+    return (
+        "X-Forwarded-For %[var(sess.client)]"
+        r"\r\nCF-Connecting-IP:\ %[var(sess.client)]"
+        rf"\r\nX-Forwarded-Proto:\ {scheme}"
+        rf"\r\nForwarded:\ for=%[var(sess.node)];proto={scheme}"
+        r"\r\nX-Request-ID:\ %[unique-id]"
+    )
 
 
 def _backend(name: str, state: EdgeState) -> str:

@@ -67,6 +67,7 @@ def _routes(desired: EdgeState, observed: EdgeState, places: Places) -> list[Run
             continue
         key = f"site/{host}"
         commands += _exemptions(key, route, was, places)
+        commands += _remedies(key, route, was, places)
         if was is not None and format_route(host, was) == format_route(host, route):
             continue
         verb = "add" if was is None else "set"
@@ -74,6 +75,7 @@ def _routes(desired: EdgeState, observed: EdgeState, places: Places) -> list[Run
         commands.append(RuntimeCommand(Phase.SWITCH, key, text))
     for host in observed.routes.keys() - desired.routes.keys():
         commands += _exemptions(f"site/{host}", None, observed.routes[host], places)
+        commands += _remedies(f"site/{host}", None, observed.routes[host], places)
         commands.append(RuntimeCommand(Phase.SWITCH, f"site/{host}", f"del map {places.sites} {host}"))
     return commands
 
@@ -91,6 +93,27 @@ def _exemptions(key: str, route: Route | None, was: Route | None, places: Places
         for entry in sorted(wanted - present)
     ]
     return removed + added
+
+
+def _remedies(key: str, route: Route | None, was: Route | None, places: Places) -> list[RuntimeCommand]:
+    # In place before the route says that there are any, gone only after it does not: never half a remedy.
+    wanted = {f"{route.backend}{entry}": value for entry, value in route.remedies} if route else {}
+    present = {f"{was.backend}{entry}": value for entry, value in was.remedies} if was else {}
+    # What a page says comes before the rule that shows it.
+    put = [
+        RuntimeCommand(
+            Phase.PREPARE,
+            key,
+            f"{'set' if entry in present else 'add'} map {places.remedies} {entry} {value}",
+        )
+        for entry, value in sorted(wanted.items(), key=lambda item: ("@" not in item[0], item))
+        if present.get(entry) != value
+    ]
+    removed = [
+        RuntimeCommand(Phase.RETIRE, key, f"del map {places.remedies} {entry}")
+        for entry in sorted(present.keys() - wanted.keys(), key=lambda entry: ("@" in entry, entry))
+    ]
+    return put + removed
 
 
 def _servers(desired: EdgeState, observed: EdgeState) -> list[RuntimeCommand]:

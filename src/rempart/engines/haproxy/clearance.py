@@ -62,6 +62,7 @@ _SET = "    http-request set-var"
 _GUARD = "{ var(txn.guard) -m found }"
 _CLEARED = "{ var(txn.cleared) -m found }"
 _KEPT = _CLEARED + " { var(txn.lasting) -m found }"
+_ORDERED = "{ var(txn.ordered) -m found }"
 _EXEMPT = "{ var(txn.exempt) -m found }"
 CHALLENGED = "{ var(txn.challenged) -m found }"
 _AT_GATE = f"{{ path_beg {GATE_PATH} }}"
@@ -147,7 +148,7 @@ def standing(places: Places) -> list[str]:
         ("@%[src,hex,length,div(2)].%[src,hex]", ""),
     ):
         lines += [
-            f"{_SET}-fmt(txn.named) %[var(sess.backend)]{what} if {doubtful}{unless}",
+            f"{_SET}-fmt(txn.named) %[var(sess.backend)]{what} if {doubtful}{unless} !{_ORDERED}",
             f"{_SET}(txn.exempt) var(txn.named),map_beg({places.exempt}) if {doubtful}",
         ]
     return [
@@ -229,8 +230,7 @@ def backend(places: Places) -> str:
         f"    http-request deny status {page_of(429, places)}"
         f" if {{ sc1_http_req_rate gt {ANSWER_RATE_MAX} }}\n"
         f"    http-request deny deny_status 413 if {{ req.body_size gt {GATE_BODY_MAX} }}\n"
-        # Ours comes later; a visitor's own must not stand beside it.
-        "    http-request del-header X-Request-ID\n"
+        "    http-request set-header X-Request-ID %[unique-id]\n"
         "    http-request set-header X-Forwarded-For %[src]\n"
         "    http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]\n"
         # As clients of proxies ask (RFC 9112 section 3.2.2).

@@ -15,6 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from rempart.engines.haproxy import remedies
 from rempart.engines.haproxy.names import Places, certificate_file, server_name
 from rempart.engines.haproxy.state import EdgeCertificate, EdgeState, Route, Server, exemption_keys
 from rempart.model.errors import EngineRefused
@@ -27,6 +28,11 @@ RUNTIME_PAYLOAD_MAX = 15_000
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
+_CASE = re.compile(r"[A-Za-z0-9-]{1,64}")
+_PLACE = re.compile(r"/(?:(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})+(?:/(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})+)*)?")
+_PARAMETER = re.compile(r"(?:[A-Za-z0-9._~=-]|%[0-9A-F]{2}){1,600}")
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_REGISTER = re.compile(r"https?://[A-Za-z0-9._~:/\[\]-]{1,480}")
 _CERTIFICATE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _RSA_BITS_MIN = 2048
@@ -66,8 +72,26 @@ def compile_site(item: SiteItem, backend: str, authorities: str) -> tuple[Route,
         limits=item.limits,
         challenge=item.challenge,
         exempt=exemption_keys(item.exemptions),
+        remedies=_remedies(item),
     )
     return route, servers
+
+
+def _remedies(item: SiteItem) -> frozenset[tuple[str, str]]:
+    for one in item.remedies:
+        sound = (
+            _CASE.fullmatch(one.case)
+            and (one.path is None or _PLACE.fullmatch(one.path))
+            and all(map(_PARAMETER.fullmatch, one.query))
+            and all(map(_COUNTRY.fullmatch, one.territory))
+            and (one.link is None or _REGISTER.fullmatch(one.link))
+        )
+        if not sound:
+            raise EngineRefused(ENGINE, f"a remedy that cannot be written down: {one.case!r}", item=item.key)
+    entries = remedies.entries(item.remedies)
+    if any(len(key) + len(value) > RUNTIME_PAYLOAD_MAX for key, value in entries):
+        raise EngineRefused(ENGINE, "more remedies on one URL than fit into a command", item=item.key)
+    return entries
 
 
 def compile_server(origin: EdgeOrigin, authorities: str, key: str) -> Server:

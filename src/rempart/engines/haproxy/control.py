@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rempart.engines.contract import ApplyReport, ItemView, Refusal
-from rempart.engines.haproxy import boot, clearance, observe, replies, sight, verdicts
+from rempart.engines.haproxy import boot, clearance, observe, remedies, replies, sight, verdicts
 from rempart.engines.haproxy.changes import Phase, RuntimeCommand, diff
 from rempart.engines.haproxy.commands import check_command, command_line
 from rempart.engines.haproxy.compile import ENGINE, RUNTIME_PAYLOAD_MAX, desired_state
@@ -40,6 +40,7 @@ from rempart.engines.haproxy.pool import assign
 from rempart.engines.haproxy.runtime import RuntimeSocket
 from rempart.engines.haproxy.state import EdgeState, parse_route
 from rempart.engines.haproxy.statistics import EdgeStatistics, parse_statistics, sites_down
+from rempart.engines.haproxy.territory import write_territory
 from rempart.model.configuration import Configuration
 from rempart.model.errors import EngineRefused, EnvironmentLacks
 from rempart.model.gate import GateKeys
@@ -137,11 +138,15 @@ class HAProxyEngine:
         ]
         url = self._config.receipt_url
         pages = {**replies.page_files(places, url), **clearance.challenge_page_files(places, url)}
+        pages |= remedies.page_files(places)
         written += [write_atomically(Path(f), t, durable=False) for f, t in pages.items()]
         if any(written):
             os.sync()
         write_atomically(Path(places.sites), boot.sites_map(state, Operator.of(self._config)))
         write_atomically(Path(places.exempt), boot.exempt_map(state))
+        write_atomically(Path(places.remedies), boot.remedies_map(state))
+        write_atomically(Path(places.remedy), remedies.lua(places))
+        write_territory(self._config.territory, Path(places.territory))
         write_atomically(Path(places.secured), boot.secured_map(state))
         write_atomically(Path(places.gate), boot.map_text(clearance.gate_map(self._gate_keys())))
         write_atomically(Path(places.sight), sight.LUA)
@@ -272,10 +277,11 @@ class HAProxyEngine:
 
     def _observe(self, pid: int) -> EdgeMemory:
         places = self._places
-        sites, exempt, secured, servers, backends, listed, held = self._runtime.exchange(
+        sites, exempt, standing, secured, servers, backends, listed, held = self._runtime.exchange(
             [
                 f"show map {places.sites}\n",
                 f"show map {places.exempt}\n",
+                f"show map {places.remedies}\n",
                 f"show map {places.secured}\n",
                 f"{observe.SERVERS_ONLY}\n",
                 "show backend\n",
@@ -287,7 +293,7 @@ class HAProxyEngine:
         files = observe.certificate_files(held)
         certificates.pop(places.default_certificate, None)
         state = EdgeState(
-            routes=observe.routes(sites, exempt),
+            routes=observe.routes(sites, exempt, standing),
             servers=observe.servers(servers),
             certificates=certificates,
             secured=frozenset(observe.map_entries(secured)),

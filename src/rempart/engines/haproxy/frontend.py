@@ -7,7 +7,7 @@ wants one) leaves at the first rules. docs/decisions/0009 counts what each rule 
 
 from __future__ import annotations
 
-from rempart.engines.haproxy import clearance, sight, verdicts
+from rempart.engines.haproxy import clearance, remedies, sight, verdicts
 from rempart.engines.haproxy.names import Places
 from rempart.engines.haproxy.replies import page_of
 from rempart.model.configuration import EdgeSection
@@ -26,6 +26,8 @@ UNANSWERED_MAX, UNANSWERED_NEW = 150, 90
 begins with, so that it has room for little more than a client may have open at once (``STREAMS_MAX``).
 Whoever takes back more than it waits for is heard no more on that connection (CVE-2023-44487); a browser
 that leaves a page takes back a few dozen."""
+NOTHING_OWED = 1_000_000
+"""A balance of 0, in the variable: HAProxy 2.6 takes 2 from -2 and has 2^63 - 1."""
 ANSWERED_BELOW = 429
 """Refusals and faults pay for nothing: who draws only those is not served anyway. Challenges do."""
 NOT_HEARD_MAX = 200
@@ -43,6 +45,7 @@ OF_ONE_CLIENT = frozenset({"client-rate", "client-concurrency"})
 
 def frontend(edge: EdgeSection, places: Places, connections: int) -> str:
     """The frontend of all sites; ``connections`` are taken at the same time."""
+    pass_over, to_remedies = remedies.route()
     lines = ["frontend edge from edge"]
     for address in edge.listen:
         where, only = (f"[{address}]", " v6only") if ":" in address else (address, "")
@@ -55,14 +58,9 @@ def frontend(edge: EdgeSection, places: Places, connections: int) -> str:
         f"    tcp-request connection reject if {{ sc0_conn_cur gt {edge.connections_per_client} }}",
         f"    tcp-request connection reject if {{ sc0_gpc0_rate gt {NOT_HEARD_MAX} }}",
         f"    capture request header Host len {HOST_MAX + 1}",
-        f"    tcp-request session set-var(sess.unanswered) int({UNANSWERED_NEW})",
-        "    tcp-request session set-var-fmt(sess.client) %[src]",
+        f"    tcp-request session set-var(sess.unanswered) int({NOTHING_OWED + UNANSWERED_NEW})",
+        *_visitor(),
         "",
-        "    # The request's id goes to the origin and into the log; to the visitor when something is wrong.",
-        "    unique-id-header X-Request-ID",
-        "    http-after-response set-header X-Request-ID %[unique-id] if { status ge 400 }",
-        "",
-        *sight.lot(),
         *_taken_back(),
         *_known(places),
         *_which_site(places),
@@ -70,21 +68,26 @@ def frontend(edge: EdgeSection, places: Places, connections: int) -> str:
         "",
         *_redirect(edge, places),
         "",
+        *remedies.found(),
         *sight.look(),
         *verdicts.found(places),
         *clearance.standing(places),
         *sight.tell(),
         *verdicts.refusals(places),
+        pass_over,
         *limits(places, clearance.CHALLENGED),
         *clearance.challenge(places),
         "",
+        *to_remedies,
         *clearance.route(),
         "    use_backend %[var(sess.backend)]",
+        "",
     ]
     if edge.hsts:
         lines.append(
             "    http-after-response set-header Strict-Transport-Security max-age=31536000 if { ssl_fc }"
         )
+    lines += _answered()
     return "\n".join(lines) + "\n"
 
 
@@ -109,31 +112,56 @@ def limits(places: Places, when: str = "") -> tuple[str, ...]:
     )
 
 
+def _visitor() -> tuple[str, ...]:
+    """``sess.client``, the visitor's address, and ``sess.node``, the same as RFC 7239 section 6 has it: IPv6
+    bracketed and quoted."""
+    return (
+        "    tcp-request session set-var-fmt(sess.client) %[src]",
+        "    tcp-request session set-var(sess.node) var(sess.client) unless { src -m sub : }",
+        '    tcp-request session set-var-fmt(sess.node) \\"[%[var(sess.client)]]\\" if { src -m sub : }',
+    )
+
+
+BALANCE = "var(sess.unanswered)"
+
+
 def _taken_back() -> tuple[str, ...]:
     """Hear no more of who asks and takes back. A stream that was reset is never answered, and frees its place
     at once, here and at the server, while the origin may work on: no limit of concurrent requests sees it.
 
-    ``sc0_inc_gpc0`` counts by being looked at, which it is when all before it is true.
+    The converter ``set-var`` and ``sc0_inc_gpc0`` act by being looked at, which they are when all before
+    them is true.
     """
-    balance = "var(sess.unanswered)"
-    owing = f"{{ {balance} -m int gt 1 }}"
-    many = f"{{ {balance} -m int gt {UNANSWERED_MAX} }}"
+    asked = f"{{ {BALANCE},add(1),set-var(sess.unanswered) -m int gt {NOTHING_OWED + UNANSWERED_MAX} }}"
     return (
-        f"    http-request set-var(sess.unanswered) {balance},add(1)",
-        f"    http-request reject if {many} {{ sc0_inc_gpc0 gt 0 }}",
-        f"    http-after-response set-var(sess.unanswered) {balance},sub(2)"
-        f" if {owing} {{ status lt {ANSWERED_BELOW} }} || {owing} {clearance.CHALLENGED}",
+        f"    http-request set-var(sess.unanswered) int({NOTHING_OWED})"
+        f" if {{ {BALANCE} -m int lt {NOTHING_OWED} }}",
+        f"    http-request reject if {asked} {{ sc0_inc_gpc0 gt 0 }}",
         "",
+    )
+
+
+def _answered() -> tuple[str, ...]:
+    """After every answer, as the last rules: the balance of ``_taken_back``, and the request's id, which the
+    visitor is told when something is wrong."""
+    paid = f"{{ {BALANCE},sub(2),set-var(sess.unanswered) -m found }}"
+    return (
+        f"    http-after-response allow if {{ status lt 400 }} {paid}",
+        "    http-after-response set-header X-Request-ID %[unique-id]",
+        f"    http-after-response set-var(sess.unanswered) {BALANCE},sub(2)"
+        f" if {{ status lt {ANSWERED_BELOW} }} || {clearance.CHALLENGED}",
     )
 
 
 def _known(places: Places) -> tuple[str, ...]:
     """Pass over everything when all that follows is known from the connection's last request."""
     entry = f"{HOST},map_str({places.sites})"
+    same = f"{{ {entry},strcmp(sess.site) eq 0 }}"
     return (
         "    # When the entry is that of the connection's last request, so is the name (an entry names its",
         "    # host), and all that follows is known.",
-        f"    http-request allow if !{sight.LOOKED_AT} {{ {entry},strcmp(sess.site) eq 0 }}",
+        f"    http-request allow if {same} {{ {sight.LOT} ge 0 }}",
+        *sight.lot(same),
         *clearance.known(f"!{sight.LOOKED_AT} {{ {entry},strcmp(sess.guarded) eq 0 }}"),
     )
 
@@ -164,8 +192,6 @@ def _what_follows() -> tuple[str, ...]:
     asks for are few and come first.
     """
     flag = "{ var(txn.site),word(2,|) -m sub"
-    proto = "proto=%[ssl_fc,iif(https,http)]"
-    host = f'host=\\"%[{HOST}]\\"'
     return (
         "    # What follows. The next request is spared this when the name stands in the map as it came,",
         "    # there is no question of a redirect, and nobody is challenged (else see below).",
@@ -181,15 +207,10 @@ def _what_follows() -> tuple[str, ...]:
         "    http-request set-var(sess.client_concurrency) var(txn.site),word(5,|),add(0)",
         f"    http-request set-var(sess.site_key) var(sess.backend) if {flag} s }}",
         "    http-request set-var(sess.site_rate) var(txn.site),word(4,|),add(0)",
-        "    # RFC 7239 section 6: an IPv6 address is bracketed and quoted, and so is a host with a port.",
-        f"    http-request set-var-fmt(sess.forwarded) for=%[var(sess.client)];{proto};{host}"
-        " unless { src -m sub : }",
-        f'    http-request set-var-fmt(sess.forwarded) for=\\"[%[var(sess.client)]]\\";{proto};{host}'
-        " if { src -m sub : }",
         f"    http-request set-var(sess.redirect) var(txn.host) if !{{ ssl_fc }} {flag} r }}",
         f"    http-request set-var(txn.guard) bool(true) if {flag} g }} {{ nbsrv(gate) gt 0 }}",
         "    http-request set-var(txn.lasting) bool(true) if { var(txn.exact) -m found }"
-        " !{ var(sess.redirect) -m found }",
+        f" !{{ var(sess.redirect) -m found }} !{flag} {remedies.LETTER} }}",
         f"    http-request set-var(sess.site) var(txn.site) if {{ var(txn.lasting) -m found }} !{flag} g }}",
     )
 

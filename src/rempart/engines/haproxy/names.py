@@ -34,6 +34,12 @@ class Places(Value):
     """Map: host -> 1 when a certificate covers it. Redirects to https depend on it."""
     exempt: str
     """Map: backend and the beginning of a path, or of an address, that is never challenged -> 1."""
+    remedies: str
+    """Map: backend and a place, or ``@`` and an id -> remedies there, what is said of one (see remedies)."""
+    remedy: str
+    """Lua: which remedies are in force for a request."""
+    territory: str
+    """Map: network -> country, from the operator's file; empty without one."""
     certificate_list: str
     certificates: str
     """Folder of the certificates with their keys."""
@@ -70,6 +76,9 @@ class Places(Value):
             sites=str(boot / "sites.map"),
             secured=str(boot / "secured.map"),
             exempt=str(boot / "exempt.map"),
+            remedies=str(boot / "remedies.map"),
+            remedy=str(boot / "remedy.lua"),
+            territory=str(boot / "territory.map"),
             certificate_list=str(boot / "certificates.list"),
             certificates=str(boot / "certificates"),
             gate=str(boot / "gate.map"),

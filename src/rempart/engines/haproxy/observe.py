@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from rempart.engines.haproxy.names import OPERATOR
 from rempart.engines.haproxy.state import EdgeCertificate, Route, Server, parse_route
 
-_EXEMPTION = re.compile(r"(be_[0-9]+)(.*)")
+_OF_A_BACKEND = re.compile(r"(be_[0-9]+)(.*)")
 
 SERVERS_ONLY = "show stat -1 4 -1"
 """Every server and nothing else (management guide, ``show stat``)."""
@@ -25,17 +25,24 @@ def map_entries(text: str) -> dict[str, str]:
     return entries
 
 
-def routes(sites: str, exempt: str) -> dict[str, Route]:
-    """``show map`` of the sites map and of the exemptions map."""
+def routes(sites: str, exempt: str, remedies: str = "") -> dict[str, Route]:
+    """``show map`` of the sites map, of the exemptions map, and of the map of remedies."""
     spared: dict[str, set[str]] = {}
     for entry in map_entries(exempt):
-        if (parts := _EXEMPTION.fullmatch(entry)) is not None:
+        if (parts := _OF_A_BACKEND.fullmatch(entry)) is not None:
             spared.setdefault(parts[1], set()).add(parts[2])
+    standing: dict[str, set[tuple[str, str]]] = {}
+    for entry, value in map_entries(remedies).items():
+        if (parts := _OF_A_BACKEND.fullmatch(entry)) is not None:
+            standing.setdefault(parts[1], set()).add((parts[2], value))
     found = {}
     for host, value in map_entries(sites).items():
         if value.startswith(f"{OPERATOR}|"):
             continue  # the operator's own host, which no item is about
-        found[host] = parse_route(value, frozenset(spared.get(value.partition("|")[0], ())))
+        backend = value.partition("|")[0]
+        found[host] = parse_route(
+            value, frozenset(spared.get(backend, ())), frozenset(standing.get(backend, ()))
+        )
     return found
 
 

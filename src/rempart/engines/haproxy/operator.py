@@ -1,11 +1,11 @@
 """The operator's own host at the edge: receipts and the console, for whoever is refused elsewhere. Pure.
 
 It is an entry of the sites map, with a backend of its own that is not of the pool. So its certificate, its
-redirect to https and its name in all spellings work as every site's do, and no request to any other site
-pays for it. It is no site: it needs no zone and no origin, and nothing that is decided about sites (limits,
-challenges, mitigations, remedies) is asked about it; the defence loop leaves its requests out of what it
-looks at (``node.requests.service``). What keeps it from being a hole are bounds on what it passes on at the
-same time. The entry stands in the boot files: the engine's comparison leaves it alone.
+redirect to https and its name in all spellings work as every site's do, and no request to any other site pays
+for it. It is no site: it needs no zone and no origin, and nothing that is decided about sites (limits,
+challenges, mitigations, remedies) is asked about it; nor does the defence loop learn from it or mean it
+(``node.requests.service``). What keeps it from being a hole are bounds on what it passes on at the same time.
+The entry stands in the boot files: the engine's comparison leaves it alone.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Operator(Value):
         return f"{self.host} {format_route(self.host, Route(OPERATOR, https_redirect=True, limits=_NONE))}\n"
 
 
-def backend(operator: Operator, places: Places, untrusted: str, untrusted_end: str) -> str:
+def backend(operator: Operator, places: Places, untrusted: str) -> str:
     """Its backend: receipts by their path, everything else to the console. ``untrusted``: see boot."""
     receipt = f"{{ path_beg {RECEIPT_PATH} }}"
     check = "check inter 1s fastinter 250ms downinter 250ms rise 1 fall 2"
@@ -71,7 +71,6 @@ def backend(operator: Operator, places: Places, untrusted: str, untrusted_end: s
         f"    http-request wait-for-body time 10s if {receipt} {{ method POST }}",
         # Who the visitor is, in our words only.
         f"    http-request del-header {untrusted} -m reg",
-        f"    http-request del-header {untrusted_end} -m end",
         "    http-request set-header X-Forwarded-For %[src]",
         "    http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
         # As clients of proxies ask (RFC 9112 section 3.2.2).

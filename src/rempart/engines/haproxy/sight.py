@@ -84,11 +84,15 @@ LOOKED_AT = "{ var(txn.look) -m found }"
 SAMPLED = "{ var(txn.sampled) -m found }"
 
 
-def lot() -> tuple[str, ...]:
-    """Whether this request is looked at. The first rule of all, and the only one that each request pays."""
+LOT = f"rand({WHOLE}),sub(proc.attend)"
+"""Below 0: this request is looked at."""
+
+
+def lot(drawn: str) -> tuple[str, ...]:
+    """Whether this request is looked at; ``drawn`` is the condition that its lot was drawn, and fell."""
     return (
         "    # The defence loop looks at a share of all requests; of all, while it acts against any.",
-        f"    http-request set-var(txn.look) bool(true) if {{ rand({WHOLE}),sub(proc.attend) lt 0 }}",
+        f"    http-request set-var(txn.look) bool(true) if {drawn} || {{ {LOT} lt 0 }}",
     )
 
 

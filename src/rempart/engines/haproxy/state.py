@@ -39,6 +39,8 @@ class Route:
     """Visitors without a clearance are challenged."""
     exempt: frozenset[str] = frozenset()
     """What of this is not: keys of the exemptions map without the backend (see ``exemption_keys``)."""
+    remedies: frozenset[tuple[str, str]] = frozenset()
+    """Remedies on URLs and for territories: entries of their map, keys without the backend (see remedies)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def format_route(host: str, route: Route) -> str:
 
     The second field says with letters what has to be done at all, so that HAProxy does no more:
     ``r`` redirect to https, ``c`` count clients, ``s`` count the site, ``g`` challenge at the gate;
-    ``-`` nothing. Exemptions stand in a map of their own.
+    ``u`` look for remedies; ``-`` nothing. Exemptions stand in a map of their own.
     """
     limits = route.limits
     flags = (
@@ -82,6 +84,7 @@ def format_route(host: str, route: Route) -> str:
         ("c", limits.requests_per_client or limits.connections_per_client),
         ("s", limits.requests_per_site),
         ("g", route.challenge),
+        ("u", route.remedies),
     )
     return "|".join(
         (
@@ -100,7 +103,11 @@ def host_digest(host: str) -> str:
     return hashlib.sha256(host.encode()).hexdigest()[:12]
 
 
-def parse_route(value: str, exempt: frozenset[str] = frozenset()) -> Route:
+def parse_route(
+    value: str,
+    exempt: frozenset[str] = frozenset(),
+    remedies: frozenset[tuple[str, str]] = frozenset(),
+) -> Route:
     """What format_route made, or an earlier version without a digest. ValueError for anything else."""
     backend, flags, *limits = value.split("|")
     client, site, concurrent = (0 if int(limit) == UNLIMITED else int(limit) for limit in limits[:3])
@@ -109,6 +116,7 @@ def parse_route(value: str, exempt: frozenset[str] = frozenset()) -> Route:
         https_redirect="r" in flags,
         challenge="g" in flags,
         exempt=exempt,
+        remedies=remedies,
         limits=SiteLimits(
             requests_per_client=client, requests_per_site=site, connections_per_client=concurrent
         ),

@@ -23,6 +23,8 @@ class Changes:
 
     zones: tuple[ZoneChanges, ...]
     secondaries: bool
+    keys: frozenset[str] = frozenset()
+    """Zones whose DNSSEC keys were told, or forgotten."""
 
 
 def sort_changes(changes: Iterable[ItemChange]) -> Changes:
@@ -34,10 +36,13 @@ def sort_changes(changes: Iterable[ItemChange]) -> Changes:
     own: dict[str, bool] = {}
     rrsets: dict[str, dict[tuple[str, str], None]] = {}
     secondaries = False
+    keys: set[str] = set()
     for change in changes:
         kind, _, rest = change.key.partition("/")
         if kind == "secondary":
             secondaries = True
+        elif kind == "keys":
+            keys.add(rest)
         elif kind == "zone":
             own[rest] = True
         elif kind == "rrset":
@@ -50,4 +55,5 @@ def sort_changes(changes: Iterable[ItemChange]) -> Changes:
             ZoneChanges(name, zone_changed, tuple(rrsets.get(name, ()))) for name, zone_changed in own.items()
         ),
         secondaries=secondaries,
+        keys=frozenset(keys),
     )

@@ -20,14 +20,17 @@ from rempart.engines.knot.boot import BootFiles
 from rempart.engines.knot.changes import sort_changes
 from rempart.engines.knot.compile import CONTROL_TIMEOUT_S, catalog_name, local_catalog_name
 from rempart.engines.knot.contents import Contents
+from rempart.engines.knot.keys import KeyExchange
 from rempart.engines.knot.membership import Membership
 from rempart.engines.knot.records import absolute
 from rempart.engines.knot.reminders import Reminders
 from rempart.engines.knot.session import NO_SUCH_ZONE, ControlSession
+from rempart.engines.knot.signing import Signing
 from rempart.engines.knot.statistics import Counter, KnotStatistics, statistics
 from rempart.engines.knot.transactions import Tally
 from rempart.model.configuration import Configuration
 from rempart.model.errors import EngineRefused, EnvironmentLacks, InvalidInput, NotFound
+from rempart.model.zone_keys import ZoneKeys
 from rempart.snapshot.items import ItemChange, ZoneItem
 
 ALIVE_TIMEOUT_S = 5
@@ -37,8 +40,8 @@ class KnotEngine:
     """Knot DNS as the node sees it; see engines.contract.Engine.
 
     A zone that is removed is purged by Knot: contents, journal, timers, and its DNSSEC keys as Knot knows
-    them. Who moves away with a zone takes the key first (``keys/`` in Knot's database folder); added again,
-    the zone has a new key, and the parent needs its new DS. Signing off and on again keeps the key.
+    them. What Knot signs a zone with is told to the controller (``keys_to_tell``), which keeps it and has any
+    Knot sign with it that the zone comes to; see ``signing``. Signing off and on again keeps the key.
     """
 
     name = "knot"
@@ -52,6 +55,7 @@ class KnotEngine:
             self._connect, local=local_catalog_name(config), public=catalog_name(config)
         )
         self._contents = Contents(self._connect)
+        self._signing = Signing(self._connect, KeyExchange(self._connect, config.paths.knot))
         self._reminders = Reminders()
 
     def _connect(self, timeout_s: int = CONTROL_TIMEOUT_S) -> ControlSession:
@@ -83,8 +87,12 @@ class KnotEngine:
         moved = self._follow_membership(wanted, tally)
         for one in asked.zones:
             item = items[one.name]
+            if one.zone and item is not None:
+                self._signing.prepare(item, view, tally, moved=one.name in moved)
             if item is not None:
                 self._follow_contents(item, None if one.name in moved else one.rrsets, view, tally)
+        self._signing.look_at((item for one in asked.zones if one.zone and (item := items[one.name])), view)
+        self._signing.told(asked.keys)
         self._membership.publish((name for name, signed in wanted.items() if signed is not None), tally)
         self._remember_to_remind(view, tally)
         return _report(tally)
@@ -99,9 +107,11 @@ class KnotEngine:
         for name in self._membership.served():
             if name not in wanted:
                 self._contents.remember_serial(name)
-        self._membership.equalise(wanted, tally)
+        moved = self._membership.equalise(wanted, tally)
         for item in items:
+            self._signing.prepare(item, view, tally, moved=item.name in moved)
             self._follow_contents(item, None, view, tally)
+        self._signing.look_at(items, view, served=self.dnskey_records)
         self._membership.publish(wanted, tally, all_there_are=True)
         self._remember_to_remind(view, tally)
         return _report(tally)
@@ -115,6 +125,15 @@ class KnotEngine:
             for zone in zones:
                 with contextlib.suppress(EngineRefused):  # it is gone meanwhile
                     session.execute("zone-notify", zone=zone)
+
+    def keys_to_tell(self) -> ZoneKeys | None:
+        """The keys of one zone that the controller does not know of; None when there is none. Raises
+        EnvironmentLacks. It is asked for again until an item of them comes, or until ``forget``."""
+        return self._signing.next()
+
+    def forget_keys(self, zone: str) -> None:
+        """Nobody wants the zone's keys."""
+        self._signing.told((zone,))
 
     def _remember_to_remind(self, view: ItemView, tally: Tally) -> None:
         if tally.changed and any(True for _ in view.under("secondary/")):

@@ -8,9 +8,12 @@ the same tree when it was smaller, which says more than a consistency proof. Eac
 from __future__ import annotations
 
 import contextlib
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
+
+import numpy as np
 
 from rempart.governance.log.checkpoint import Checkpoint
 from rempart.governance.log.hashing import EMPTY_ROOT, HASH_BYTES, add_peak, leaf_hash, root_of, root_of_peaks
@@ -151,7 +154,7 @@ def _level_0(
 ) -> list[bytes]:
     """Check entries and level 0; the hashes that level 1 must have."""
     above: list[bytes] = []
-    ids: set[int] = set()
+    ids = _Ids()
     # One after the other: who signs a size of 10**18 does not fill this machine's memory with their names.
     size = found.checkpoint.size
     contents = fetch(
@@ -178,7 +181,46 @@ def _level_0(
         if tile.width == WIDTH:
             above.append(root_of(trusted))
         progress(found.entries)
+    for index, earlier in ids.again():
+        bundle = Tile(ENTRIES, index // WIDTH, width_at(size, ENTRIES, index // WIDTH))
+        found._fault(bundle.path, f"entry {index} has the same id as entry {earlier}")
     return above
+
+
+class _Ids:
+    """Which entries have an id that an earlier one has. 8 octets an entry: a log of millions is checked by
+    a small machine."""
+
+    def __init__(self) -> None:
+        self._hashes = array("q")
+        self._indices = array("q")
+        self._plain = True
+
+    def add(self, index: int, id_: str) -> None:
+        """Steps come in the order of their entries; where one is no step, its number is missing."""
+        # 64 bits of a keyed hash: no two ids have the same one by chance.
+        self._hashes.append(hash(id_))
+        if self._plain and index != len(self._hashes) - 1:
+            self._plain = False
+            self._indices.extend(range(len(self._hashes) - 1))
+        if not self._plain:
+            self._indices.append(index)
+
+    def again(self) -> Iterator[tuple[int, int]]:
+        """Each entry whose id is there before, and the first that has it."""
+        hashes = np.frombuffer(self._hashes, dtype=np.int64)
+        order = np.argsort(hashes, kind="stable")
+        ordered = hashes[order]
+        same = np.flatnonzero(ordered[1:] == ordered[:-1]) + 1
+        first, last = 0, -1
+        for at in same.tolist():
+            if at != last + 1:
+                first = at - 1
+            last = at
+            yield self._index(int(order[at])), self._index(int(order[first]))
+
+    def _index(self, place: int) -> int:
+        return place if self._plain else self._indices[place]
 
 
 def _step(
@@ -186,7 +228,7 @@ def _step(
     bundle: Tile,
     index: int,
     entry: bytes,
-    ids: set[int],
+    ids: _Ids,
     on_entry: Callable[[int, Step], None] | None,
 ) -> None:
     found.entries += 1
@@ -195,11 +237,7 @@ def _step(
     except InvalidInput as error:
         found._fault(bundle.path, f"entry {index} is no step: {error}")
         return
-    # 64 bits of a keyed hash: a million ids cost 64 MiB as they are, and none of them collide by chance.
-    known = hash(step.id)
-    if known in ids:
-        found._fault(bundle.path, f"entry {index} has the id {step.id}, which an earlier one has")
-    ids.add(known)
+    ids.add(index, step.id)
     if on_entry is not None:
         on_entry(index, step)
 

@@ -93,7 +93,7 @@ Behaviour = Callable[[random.Random, Turns], Coroutine[Any, Any, None] | None]
 async def swarm(order: Order, parameters: AttackParameters, tally: Tally, behave: Behaviour) -> None:
     """Keep the ordered rate of turns: a new bot begins whenever none of those at work waits for one."""
     chosen = random.Random(order.seed)
-    pacing = Pacing(order, parameters.rate, parameters.on_s, parameters.off_s)
+    pacing = Pacing(order, parameters.rate, parameters.on_s, parameters.off_s, parameters.rise_s)
     under_way: set[asyncio.Task[None]] = set()
     turns = Turns()
     while not pacing.over(now := time.monotonic()):

@@ -73,6 +73,8 @@ class AttackParameters(Value):
     on_s: float = Field(default=0.0, ge=0)
     """With ``off_s``: a pulse wave of so many seconds on, so many off. 0: without pause."""
     off_s: float = Field(default=0.0, ge=0)
+    rise_s: float = Field(default=0.0, ge=0)
+    """The rate grows evenly from nothing for so long; of attacks that are said over HTTP."""
 
 
 class Order(Value):

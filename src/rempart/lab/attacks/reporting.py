@@ -85,9 +85,9 @@ def run_sender(carry_out: Callable[[Order, Tally], None]) -> None:
 class Pacing:
     """When how much should have been sent, pauses of a pulse wave left out. Pure of clocks: time is given."""
 
-    def __init__(self, order: Order, rate: float, on_s: float, off_s: float) -> None:
+    def __init__(self, order: Order, rate: float, on_s: float, off_s: float, rise_s: float = 0.0) -> None:
         self._begin, self._seconds = order.begin_at, order.seconds
-        self._rate, self._on, self._off = rate, on_s, off_s
+        self._rate, self._on, self._off, self._rise = rate, on_s, off_s, rise_s
 
     def due(self, now: float) -> int:
         """Units that should have left by ``now``."""
@@ -97,7 +97,10 @@ class Pacing:
         if self._on > 0 and self._off > 0:
             whole, part = divmod(passed, self._on + self._off)
             passed = whole * self._on + min(part, self._on)
-        return int(passed * self._rate)
+        risen = min(passed, self._rise)
+        # The area under a line that grows from nothing, and what comes after it.
+        grown = risen * risen / (2 * self._rise) if self._rise else 0.0
+        return int((grown + passed - risen) * self._rate)
 
     def over(self, now: float) -> bool:
         return now >= self._begin + self._seconds

@@ -18,8 +18,9 @@ def main() -> int:
     """Run the demo; 0 when everything was as it should be, 1 when not, 3 when something is missing."""
     parser = argparse.ArgumentParser(
         prog="bin/demo",
-        description="A real forum falls under attack, stands behind Rempart, falls when that is lifted, and"
-        " stands again at a second operator: four phases in a small Internet on this machine, as root.",
+        description="A real forum falls under attack, stands behind Rempart, falls when three arbiters lift"
+        " that, stands at a second operator, and at the first again when an appeal reverses it: five attacks,"
+        " and the whole process between them, in a small Internet on this machine, as root.",
     )
     parser.add_argument(
         "--report", type=Path, default=CHECKOUT / "demo-report", help="where the page is written"

@@ -18,6 +18,7 @@ from rempart.lab.drills import figures, report, story
 from rempart.lab.drills.contract import ContenderResult
 from rempart.lab.drills.running import Outcome
 from rempart.lab.drills.story import STORY, WORDS, Phase
+from rempart.lab.drills.story_account import Event
 from rempart.lab.drills.story_report import page_of
 from rempart.lab.figures import Bar
 from rempart.lab.progress import progress_bar
@@ -45,11 +46,14 @@ def tell(*, seed: int, folder: Path, picture: Path | None = None) -> int:
     say.print()
     say.print(table(outcome))
     say.print(f"\n{LEGEND}\n", style="dim")
+    for line in happened(told.events):
+        say.print(line, soft_wrap=True)
+    say.print()
     for words in remarks(outcome):
         say.print(words, soft_wrap=True)
     if picture is not None:
         say.save_svg(str(picture), title="bin/demo", code_format=PICTURE, clear=False)
-    page = report.write(folder, STORY, outcome, partial(page_of, begins=told.begins))
+    page = report.write(folder, STORY, outcome, partial(page_of, begins=told.begins, events=told.events))
     say.print(f"\nThe page, with what happened over time: {page}", soft_wrap=True)
     say.print(
         f"{'It went as told' if outcome.result.ok else '[red]It did not go as told[/]'},"
@@ -89,6 +93,16 @@ def row(result: ContenderResult, bars: Sequence[Bar]) -> tuple[str, ...]:
         "–" if result.attack_total is None else f"{result.attack_total:,}",
         "–" if result.attack_reached_origin is None else f"{result.attack_reached_origin:,}",
     )
+
+
+def happened(events: Sequence[Event]) -> list[str]:
+    """The process between the attacks, a line for each step."""
+    return [
+        f"{one.at_s:6.1f} s  {one.who:15}  {one.what}"
+        + ("" if one.entry is None else f" [dim](log entry {one.entry})[/]")
+        for one in events
+        if one.who != "bots"
+    ]
 
 
 def remarks(outcome: Outcome) -> list[str]:

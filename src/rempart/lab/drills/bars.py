@@ -11,6 +11,13 @@ MITIGATED = (
 )
 """In every drill."""
 
+NOBODY_REFUSED = (
+    BarWanted(metric=Metric.FALSE_POSITIVES, at_most=0.0),
+    BarWanted(metric=Metric.DEAD_ENDS, at_most=0.0),
+    BarWanted(metric=Metric.GOODPUT, at_least=0.99),
+)
+"""Where nobody attacks: who comes may have to wait."""
+
 UNNOTICED = (
     BarWanted(metric=Metric.TIME_TO_MITIGATE, at_most=1.0),
     BarWanted(metric=Metric.GOODPUT, at_least=0.99),

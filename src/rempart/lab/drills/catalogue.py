@@ -5,6 +5,7 @@ from __future__ import annotations
 from rempart.lab.drills.application import APPLICATION
 from rempart.lab.drills.bars import MITIGATED
 from rempart.lab.drills.contract import BarWanted, Drill, Metric, Wave
+from rempart.lab.drills.learning import LEARNING
 from rempart.lab.drills.network import NETWORK
 
 CALM = Drill(
@@ -24,4 +25,6 @@ HTTP_GET_FLOOD = Drill(
     bars=MITIGATED,
 )
 
-DRILLS: dict[str, Drill] = {drill.name: drill for drill in (CALM, HTTP_GET_FLOOD, *APPLICATION, *NETWORK)}
+DRILLS: dict[str, Drill] = {
+    drill.name: drill for drill in (CALM, HTTP_GET_FLOOD, *APPLICATION, *LEARNING, *NETWORK)
+}

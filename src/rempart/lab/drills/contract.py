@@ -4,7 +4,10 @@ A drill is a value: a world, an origin, visitors, waves of attack, bars. The run
 the same of each, one contender after the other, with the same seed.
 
     0 ── settle_s ── calm_s ── waves … ── end            seconds after the visitors began
-         not counted  what calm is   the attack
+         not counted  what calm is   the attack, or a crowd
+
+A wave with a lead begins in calm: it teaches a defence what is usual. A cold drill has no calm: its attack is
+there with the first visitor.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ class Wave(Value):
     begins: float = Field(default=0.0, ge=0, le=1)
     """Share of the attack's time after which it begins."""
     ends: float = Field(default=1.0, ge=0, le=1)
+    lead_s: float = Field(default=0.0, ge=0)
+    """It begins so many seconds earlier. The attack is timed from its own beginning all the same."""
     parameters: dict[str, float | int | str | bool] = Field(default_factory=dict)
     """What differs from the attack's defaults."""
 
@@ -39,6 +44,7 @@ class Metric(StrEnum):
     P99_OVER_CALM = "p99_over_calm"
     TIME_TO_MITIGATE = "time_to_mitigate_s"
     FALSE_POSITIVES = "false_positive_rate"
+    DEAD_ENDS = "dead_ends"
 
 
 class BarWanted(Value):
@@ -59,14 +65,25 @@ class Drill(Value):
     origin: str = "shop"
     visitors: Population = Population()
     waves: tuple[Wave, ...]
+    crowd: float = Field(default=1.0, ge=1)
+    """So many times as many visitors as before come in the time of the attack, most of them to one page."""
+    cold: bool = False
+    """No calm: whoever protects the site has seen nothing before the attack."""
     settle_s: float = 2.0
     calm_s: float = 5.0
+    least_calm_s: float = 0.0
+    """What is taught in calm takes so long: the scoreboard never asks for less."""
     attack_s: float = 15.0
     """What ``--duration`` changes."""
     least_attack_s: float = 0.0
     """An attack that is shorter is another one: the scoreboard never asks for less."""
     after_s: float = 3.0
     bars: tuple[BarWanted, ...] = ()
+
+    @property
+    def eventful(self) -> bool:
+        """Something comes after calm: an attack or a crowd."""
+        return bool(self.waves) or self.crowd > 1
 
 
 class Latency(Value):
@@ -90,7 +107,7 @@ class ContenderResult(Value):
     """From the first attack unit to the moment after which goodput stays >= 95 % of calm, in steps of 0.1 s;
     None: it did not while the attack lasted, or there was none."""
     false_positive_rate: float | None
-    """Visits that were refused or stuck / all visits."""
+    """Visits that were refused something, stuck, or served nothing / all visits."""
     cpu_seconds: float | None
     attack_total: int | None
     """Units sent. Where waves of several kinds were sent, those of the kind that could reach the origin, so
@@ -102,6 +119,16 @@ class ContenderResult(Value):
     """What the 99th percentile was before the attack, of the same contender in the same world."""
     p99_over_calm: float | None = None
     """``latency_ms.p99`` / ``calm_p99_ms``; None in a drill without attack."""
+    visits: int | None = None
+    """Visits that wanted something meanwhile: what ``false_positive_rate`` is of."""
+    goodput_after: float | None = None
+    """Goodput from ``time_to_mitigate_s`` after the attack's begin to its end; None where it was not
+    mitigated, or there was none."""
+    dead_ends: int | None = None
+    """Requests of visitors who were challenged and could not pass whatever they did."""
+    first_answer_s: float | None = None
+    """From the attack's beginning to the first thing that the contender's own log says it did about it; None:
+    it did nothing, or keeps no such log."""
 
 
 class DrillResult(Judged):

@@ -52,6 +52,8 @@ class Evidence(Value):
     bots: Prefixes
     cpu_seconds: float | None
     """Of the edge, from ``calm`` to ``end``."""
+    answers: tuple[float, ...] = ()
+    """When the contender did something about somebody, as its own log tells (CLOCK_MONOTONIC)."""
 
 
 def judge(seen: Evidence) -> ContenderResult:
@@ -61,13 +63,14 @@ def judge(seen: Evidence) -> ContenderResult:
     latency = Latency(p50=percentile(latencies(served), 0.5), p99=percentile(latencies(served), 0.99))
     calm = percentile(latencies(within(seen.truths, seen.phases.calm, seen.phases.attack)), 0.99)
     units = units_sent(seen)
+    mitigated = time_to_mitigate(seen)
     return ContenderResult(
         name=seen.name,
         legit_total=len(wanted),
         legit_ok=len(served),
         goodput=len(served) / len(wanted) if wanted else None,
         latency_ms=latency,
-        time_to_mitigate_s=time_to_mitigate(seen),
+        time_to_mitigate_s=mitigated,
         false_positive_rate=false_positives(wanted),
         cpu_seconds=seen.cpu_seconds,
         attack_total=None if units is None else units[main_unit(seen.units)],
@@ -75,6 +78,10 @@ def judge(seen: Evidence) -> ContenderResult:
         attack_units=units,
         calm_p99_ms=calm,
         p99_over_calm=latency.p99 / calm if calm and latency.p99 is not None else None,
+        visits=len({truth.visit for truth in wanted}),
+        goodput_after=goodput_after(seen, mitigated),
+        dead_ends=sum(truth.outcome is Outcome.DEAD_END for truth in wanted),
+        first_answer_s=first_answer(seen),
     )
 
 
@@ -108,15 +115,44 @@ def share_served(truths: Sequence[Truth]) -> float | None:
     return sum(t.outcome is Outcome.SERVED for t in truths) / len(truths) if truths else None
 
 
+def attack_begins(seen: Evidence) -> float | None:
+    """When the first attack unit left, of waves that began earlier to teach those of the attack's own
+    time; None: none was sent."""
+    firsts = [sent.first_at for sent in seen.sent if sent.first_at is not None]
+    return max(min(firsts), seen.phases.attack) if firsts else None
+
+
+def calm_share(seen: Evidence) -> float | None:
+    """Goodput before the attack; whole where there was no calm."""
+    if seen.phases.calm == seen.phases.attack:
+        return 1.0
+    return share_served(within(seen.truths, seen.phases.calm, seen.phases.attack))
+
+
+def goodput_after(seen: Evidence, mitigated: float | None) -> float | None:
+    """Goodput of what was wanted from the mitigation to the attack's end."""
+    begin = attack_begins(seen)
+    if begin is None or mitigated is None:
+        return None
+    return share_served(within(seen.truths, begin + mitigated, seen.phases.attack_end))
+
+
+def first_answer(seen: Evidence) -> float | None:
+    """Seconds from the attack's beginning to the contender's first answer to it."""
+    begin = attack_begins(seen)
+    if begin is None:
+        return None
+    after = [at for at in seen.answers if begin <= at <= seen.phases.attack_end]
+    return round(min(after) - begin, 2) if after else None
+
+
 def time_to_mitigate(seen: Evidence) -> float | None:
     """Seconds from the first attack unit to the first step from which on every second's goodput is at least
     95 % of calm's; 0 when it never fell; None when it did not come back while the attack lasted, or nothing
     was sent."""
-    firsts = [sent.first_at for sent in seen.sent if sent.first_at is not None]
-    calm = share_served(within(seen.truths, seen.phases.calm, seen.phases.attack))
-    if not firsts or not calm:
+    first, calm, last_bad = attack_begins(seen), calm_share(seen), None
+    if first is None or not calm:
         return None
-    first, last_bad = min(firsts), None
     truths = [in_time(truth, seen.phases.attack_end) for truth in seen.truths]
     for step, share in enumerate(goodput_by_step(truths, first, seen.phases.end)):
         if share is not None and share < KEPT * calm:
@@ -197,3 +233,5 @@ def figure(result: ContenderResult, metric: Metric) -> float | None:
             return result.time_to_mitigate_s
         case Metric.FALSE_POSITIVES:
             return result.false_positive_rate
+        case Metric.DEAD_ENDS:
+            return None if result.dead_ends is None else float(result.dead_ends)

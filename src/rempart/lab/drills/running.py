@@ -39,7 +39,7 @@ from rempart.lab.network.world import Edge, Role, world
 from rempart.lab.origins.catalogue import ORIGINS
 from rempart.lab.origins.contract import Origin, OriginScene, read_log
 from rempart.lab.progress import Progress
-from rempart.lab.visitors.contract import VisitorsOrder
+from rempart.lab.visitors.contract import Crowd, VisitorsOrder
 from rempart.lab.visitors.truth import read_truths, worst_lag
 from rempart.model.errors import EnvironmentLacks, RempartError
 
@@ -178,6 +178,14 @@ def rehearse_standing(
         authority=standing.authority,
         begin_at=phases.begin,
         seconds=phases.end - phases.begin,
+        crowd=Crowd(
+            times=drill.crowd,
+            begins_s=phases.attack - phases.begin,
+            ends_s=phases.attack_end - phases.begin,
+            page=origin.site.pages[-1].path,
+        )
+        if drill.crowd > 1
+        else None,
         seed=seed,
         folder=made(folder / "visitors"),
     )
@@ -199,6 +207,7 @@ def rehearse_standing(
     truths = tuple(read_truths(visitors.folder))
     if not truths:
         raise RempartError(f"visitors wrote no truth:\n{last_words(network.folder)}")
+    answers = standing.mitigations()
     evidence = Evidence.model_construct(
         name=contender.name,
         phases=phases,
@@ -208,19 +217,21 @@ def rehearse_standing(
         origin=tuple(read_log(scene.folder))[before:],
         bots=network.plan.bots,
         cpu_seconds=cpu_between(moments, phases.calm, phases.end),
+        answers=tuple(one.at for one in answers),
     )
     return Rehearsal(
         evidence=evidence,
-        timeline=timeline(evidence, moments, standing.mitigations()),
+        timeline=timeline(evidence, moments, answers),
         remarks=remarks_on(drill, network, visitors, evidence, moments),
     )
 
 
 def phases_of(drill: Drill, begin: float) -> Phases:
     """When what will be."""
-    calm = begin + drill.settle_s
-    attack = calm + drill.calm_s if drill.waves else calm
-    attack_end = (attack if drill.waves else calm + drill.calm_s) + drill.attack_s
+    calm = begin + (0.0 if drill.cold else drill.settle_s)
+    calm_s = 0.0 if drill.cold else drill.calm_s
+    attack = calm + calm_s if drill.eventful else calm
+    attack_end = calm + calm_s + drill.attack_s
     return Phases(
         begin=begin, calm=calm, attack=attack, attack_end=attack_end, end=attack_end + drill.after_s
     )
@@ -295,7 +306,8 @@ def remarks_on(
         attack = ATTACKS[wave.attack]
         parameters = parameters_of(attack.defaults, wave.parameters)
         ordered = float(parameters["rate"])
-        lasted = (wave.ends - wave.begins) * drill.attack_s
+        lasted = (wave.ends - wave.begins) * drill.attack_s + wave.lead_s
+        ordered *= 1 - min(float(parameters["rise_s"]), lasted) / 2 / lasted
         got = sent.total.units / lasted if sent.total else 0.0
         if got < 0.9 * ordered and not parameters["off_s"]:
             remarks.append(f"{wave.attack}: {got:,.0f} {attack.unit}/s were sent of {ordered:,.0f} ordered")

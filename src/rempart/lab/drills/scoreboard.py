@@ -12,9 +12,10 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from rempart.lab.contenders.contract import Contender
-from rempart.lab.drills import measures
+from rempart.lab.drills import measures, seeds
 from rempart.lab.drills.contract import Drill, DrillResult
 from rempart.lab.drills.figures import COLUMNS, row, share
+from rempart.lab.drills.files import replace
 from rempart.lab.drills.report import goodput_plot
 from rempart.lab.drills.running import Outcome
 from rempart.lab.figures import Bar
@@ -55,7 +56,7 @@ def brief(drill: Drill, attack_s: float) -> Drill:
     return drill.model_copy(
         update={
             "settle_s": SETTLE_S,
-            "calm_s": CALM_S,
+            "calm_s": max(CALM_S, drill.least_calm_s),
             "after_s": AFTER_S,
             "attack_s": max(attack_s, drill.least_attack_s),
         }
@@ -120,7 +121,7 @@ def joined(
             ),
             step_s=line.step_s,
             goodput=line.goodput,
-            attack=(line.attack_begins, line.attack_ends) if drill.waves else None,
+            attack=(line.attack_begins, line.attack_ends) if drill.eventful else None,
         )
         for line in outcome.timelines
     }
@@ -151,33 +152,28 @@ def keep(folder: Path, one: Row) -> None:
     """Write a row's file and plot."""
     plots = folder / PLOTS
     plots.mkdir(parents=True, exist_ok=True)
-    _replace(plots / f"{one.drill}.json", one.json_text() + "\n")
+    replace(plots / f"{one.drill}.json", one.json_text() + "\n")
     lines = [(name, one.turns[name].step_s, one.turns[name].goodput) for name in names_of(one)]
     shade = next((turn.attack for turn in one.turns.values() if turn.attack), None)
-    _replace(plots / f"{one.drill}.svg", goodput_plot(lines, shade) + "\n")
+    replace(plots / f"{one.drill}.svg", goodput_plot(lines, shade) + "\n")
 
 
 def write(folder: Path, drills: Sequence[Drill], rows: Mapping[str, Row]) -> Path:
-    """Write the page; its path."""
+    """Write the page, with the turns of many seeds that are there; its path."""
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / PAGE
-    _replace(page, page_of(drills, rows))
+    replace(page, page_of(drills, rows, seeds.read(folder / PLOTS)))
     return page
-
-
-def _replace(file: Path, text: str) -> None:
-    """Write a file so that a run that is ended meanwhile leaves the old one or the new one."""
-    new = file.with_name(f".{file.name}.new")
-    new.write_text(text)
-    new.replace(file)
 
 
 def names_of(one: Row) -> list[str]:
     return [result.name for result in one.contenders]
 
 
-def page_of(drills: Sequence[Drill], rows: Mapping[str, Row]) -> str:
-    """The page, drills in their order. Pure."""
+def page_of(
+    drills: Sequence[Drill], rows: Mapping[str, Row], many: Mapping[str, seeds.Seeds] | None = None
+) -> str:
+    """The page, drills in their order. ``many``: turns with many seeds. Pure."""
     shown = [(drill, rows[drill.name]) for drill in drills if drill.name in rows]
     lines = [
         "# Scoreboard",
@@ -191,6 +187,7 @@ def page_of(drills: Sequence[Drill], rows: Mapping[str, Row]) -> str:
         *facts(shown),
         "",
         *overview(shown),
+        *seeds.section(drills, many or {}),
     ]
     for drill, one in shown:
         lines += section(drill, one)
@@ -206,22 +203,20 @@ def facts(shown: Sequence[tuple[Drill, Row]]) -> list[str]:
     turns = [(name, turn) for _, one in shown for name, turn in one.turns.items()]
     days = sorted({turn.day for _, turn in turns})
     machines = sorted({turn.machine for _, turn in turns})
-    seeds = sorted({one.seed for _, one in shown})
+    seeds_of = sorted({one.seed for _, one in shown})
     versions: dict[str, set[str]] = {}
     for name, turn in turns:
         versions.setdefault(name, set()).add(", ".join(turn.versions))
-    span = days[0] if len(days) < 2 else f"{days[0]} to {days[-1]}"
-    return (
-        [
-            f"Measured {span}; seed {', '.join(map(str, seeds))}; {'; '.join(machines)}.",
-            "",
-            "| contender | versions |",
-            "|---|---|",
-            *(f"| {name} | {'; '.join(sorted(found))} |" for name, found in versions.items()),
-        ]
-        if turns
-        else []
-    )
+    if not turns:
+        return []
+    span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    return [
+        f"Measured {span}; seed {', '.join(map(str, seeds_of))}; {'; '.join(machines)}.",
+        "",
+        "| contender | versions |",
+        "|---|---|",
+        *(f"| {name} | {'; '.join(sorted(found))} |" for name, found in versions.items()),
+    ]
 
 
 def overview(shown: Sequence[tuple[Drill, Row]]) -> list[str]:
@@ -245,7 +240,7 @@ def overview(shown: Sequence[tuple[Drill, Row]]) -> list[str]:
 
 def section(drill: Drill, one: Row) -> list[str]:
     """One drill's part of the page."""
-    length = f" {one.attack_s:g} s of attack." if drill.waves else ""
+    length = f" {one.attack_s:g} s of {'attack' if drill.waves else 'crowd'}." if drill.eventful else ""
     lines = [
         f"## {drill.name}",
         "",

@@ -23,7 +23,8 @@ from rempart.lab.drills.contract import Drill
 from rempart.lab.drills.measures import Phases
 from rempart.lab.network.inside import inside
 from rempart.lab.network.making import Network
-from rempart.lab.network.world import INTERFACE, Edge, Role, World
+from rempart.lab.network.parent import PARENT_ZONE
+from rempart.lab.network.world import INTERFACE, PARENT_V4, Edge, Role, World
 from rempart.lab.origins.contract import Origin, OriginScene
 from rempart.lab.processes import require
 from rempart.lab.visitors.contract import VisitorsOrder
@@ -54,6 +55,16 @@ def start_resolver(stack: ExitStack, network: Network, edge: Edge | None = None)
     plan = network.plan
     at = (edge or plan.edges[0]).v4
     argv = (sys.executable, "-m", "rempart.lab.network.resolver", plan.resolver_v4, ZONE, at)
+    log = network.folder / "resolver.out"
+    stack.enter_context(network.place(Role.RESOLVER).running(argv, log=log))
+
+
+def start_following_resolver(stack: ExitStack, network: Network) -> None:
+    """In the place of that: a resolver that goes by what the parent zone says (``network.parent``)."""
+    plan = network.plan
+    argv = (
+        sys.executable, "-m", "rempart.lab.network.following", plan.resolver_v4, PARENT_V4, PARENT_ZONE,
+    )  # fmt: skip
     log = network.folder / "resolver.out"
     stack.enter_context(network.place(Role.RESOLVER).running(argv, log=log))
 
@@ -188,8 +199,8 @@ def order_of(
         bots=plan.bots,
         interface=INTERFACE,
         gateway_mac=gateway_mac,
-        begin_at=phases.attack + wave.begins * drill.attack_s,
-        seconds=(wave.ends - wave.begins) * drill.attack_s,
+        begin_at=phases.attack + wave.begins * drill.attack_s - wave.lead_s,
+        seconds=(wave.ends - wave.begins) * drill.attack_s + wave.lead_s,
         seed=seed + number,
         folder=folder,
     )

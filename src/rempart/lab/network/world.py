@@ -3,9 +3,10 @@
     visitors ──┐
     bots ──────┤ router ══(tbf, both directions)══ edge ── origin
     resolver ──┘        ╚═══(tbf, both directions)══ second edge (some worlds) ── the same origin
+                ╚═══(tbf, both directions)══ the origin itself (worlds with an uplink for it)
 
 The router knows the networks of visitors and bots and drops what goes anywhere else, as answers to spoofed
-sources vanish in life. Only the edge reaches the origin.
+sources vanish in life. Only the edge reaches the origin, unless the origin has an uplink of its own.
 """
 
 from __future__ import annotations
@@ -82,6 +83,8 @@ class WorldShape(Value):
     origin_cpu: float = Field(default=0.35, gt=0, le=64)
     edges: int = Field(default=1, ge=1, le=2)
     """Two: a second operator has an edge of the same make, elsewhere in the Internet."""
+    origin_uplink: bool = False
+    """Whether the origin can be reached past the edge, by whoever knows its address."""
 
 
 class Edge(Value):
@@ -111,6 +114,8 @@ class World(Value):
     edges: tuple[Edge, ...] = Field(min_length=1)
     origin_v4: str
     resolver_v4: str
+    bare_origin: Edge | None = None
+    """The origin as visitors reach it who are not led to an edge; None: they cannot."""
 
     @property
     def roles(self) -> tuple[Role, ...]:
@@ -138,9 +143,12 @@ class World(Value):
 EDGE_V4, EDGE_V6 = "203.0.113.10", "2001:db8:ed::10"
 SECOND_EDGE_V4, SECOND_EDGE_V6 = "198.19.0.10", "2001:db8:ed2::10"
 ORIGIN_V4 = "192.0.2.80"
-RESOLVER_V4 = "45.0.53.53"
-"""Of ``addressing.INFRASTRUCTURE``: what comes to an edge must come from public addresses, or a defence that
-knows which are not drops it."""
+ORIGIN_V6 = "2001:db8:80::80"
+"""At the origin's own uplink, in worlds that have one."""
+RESOLVER_V4, PARENT_V4 = "45.0.53.53", "45.0.53.54"
+"""The resolver, and in the same namespace the name server of the zone above the site's (``parent``). Of
+``addressing.INFRASTRUCTURE``: what comes to an edge must come from public addresses, or a defence that knows
+which are not drops it."""
 INTERFACE = "net0"
 """The interface of a namespace towards the router; the edge's is named by ``World.edge_interface``."""
 
@@ -158,7 +166,9 @@ def world(shape: WorldShape, *, seed: int, run: str, cores: int) -> World:
         _uplink(Role.BOTS, 2),
         Link(
             a=Interface(role=Role.ROUTER, name="resolver0", addresses=("45.0.53.1/24",)),
-            b=Interface(role=Role.RESOLVER, name=INTERFACE, addresses=(f"{RESOLVER_V4}/24",)),
+            b=Interface(
+                role=Role.RESOLVER, name=INTERFACE, addresses=(f"{RESOLVER_V4}/24", f"{PARENT_V4}/24")
+            ),
         ),
         Link(
             a=Interface(role=Role.ROUTER, name="edge0", addresses=("203.0.113.1/24", "2001:db8:ed::1/64")),
@@ -196,6 +206,15 @@ def world(shape: WorldShape, *, seed: int, run: str, cores: int) -> World:
         edges.append(
             Edge(role=Role.SECOND_EDGE, v4=SECOND_EDGE_V4, v6=SECOND_EDGE_V6, interface=f"edg2-{run}")
         )
+    bare = None
+    if shape.origin_uplink:
+        links = (*links, _origin_uplink(shape, run))
+        routes += [
+            Route(role=Role.ROUTER, network=f"{ORIGIN_V4}/32", gateway="45.0.80.2"),
+            Route(role=Role.ORIGIN, network="0.0.0.0/0", gateway="45.0.80.1"),
+            Route(role=Role.ORIGIN, network="::/0", gateway="2001:db8:80::1"),
+        ]
+        bare = Edge(role=Role.ORIGIN, v4=ORIGIN_V4, v6=ORIGIN_V6, interface=f"bare-{run}")
     return World(
         run=run,
         visitors=plan.visitors,
@@ -210,6 +229,7 @@ def world(shape: WorldShape, *, seed: int, run: str, cores: int) -> World:
         edges=tuple(edges),
         origin_v4=ORIGIN_V4,
         resolver_v4=RESOLVER_V4,
+        bare_origin=bare,
     )
 
 
@@ -246,6 +266,14 @@ def _second_edge(shape: WorldShape, run: str) -> tuple[Link, Link]:
             a=Interface(role=Role.SECOND_EDGE, name=f"inn2-{run}", addresses=("198.19.1.1/24",)),
             b=Interface(role=Role.ORIGIN, name="net1", addresses=("198.19.1.80/24",)),
         ),
+    )
+
+
+def _origin_uplink(shape: WorldShape, run: str) -> Link:
+    return Link(
+        a=Interface(role=Role.ROUTER, name="origin0", addresses=("45.0.80.1/24", "2001:db8:80::1/64")),
+        b=Interface(role=Role.ORIGIN, name=f"bare-{run}", addresses=("45.0.80.2/24", f"{ORIGIN_V6}/64")),
+        rate_bits=shape.link_mbits * 1_000_000,
     )
 
 

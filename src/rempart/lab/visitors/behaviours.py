@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import random
 from collections.abc import Iterator
 
 from rempart.lab.network.addressing import Prefixes, pick_v4, pick_v6
 from rempart.lab.origins.contract import Page, SiteMap
-from rempart.lab.visitors.contract import Fetch, Kind, Population, Step, Visit
+from rempart.lab.visitors.contract import Crowd, Fetch, Kind, Population, Step, Visit
 
 _CHROME = "Mozilla/5.0 ({}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{}.0.0.0 {}Safari/537.36"
 BROWSERS = (
@@ -29,12 +30,47 @@ PROGRAM = "python-requests/2.32.3"
 CRAWLER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 WORDS = ("chair", "lamp", "table", "rug", "mug", "shelf", "blue", "oak", "small", "garden", "wool", "tea")
 PAGES_MOST = 20
+CROWD = 1_000_000
+"""A crowd's visits are numbered from here."""
 
 
 def plan(
+    population: Population,
+    site: SiteMap,
+    addresses: Prefixes,
+    *,
+    seed: int,
+    seconds: float,
+    crowd: Crowd | None = None,
+) -> Iterator[Visit]:
+    """The visits that begin within ``seconds``, in the order of their beginning. A crowd comes besides
+    those who come anyway."""
+    usual = _usual(population, site, addresses, seed=seed, seconds=seconds)
+    if crowd is None:
+        return usual
+    come = _crowd(crowd, population, site, addresses, seed=seed)
+    return heapq.merge(usual, come, key=lambda visit: visit.begins_s)
+
+
+def _crowd(
+    crowd: Crowd, population: Population, site: SiteMap, addresses: Prefixes, *, seed: int
+) -> Iterator[Visit]:
+    """People with browsers, like the others, most of whom come in by one page."""
+    people = population.model_copy(update={"feed_readers": 0.0, "api_clients": 0.0, "crawlers": 0.0})
+    chosen = random.Random(f"crowd {seed}")
+    shared = [pick_v4(_others(addresses).v4, chosen) for _ in range(population.carrier_nat_addresses)]
+    page = next(one for one in site.pages if one.path == crowd.page)
+    rate = (crowd.times - 1) * population.visits_per_second
+    moment, number = crowd.begins_s, CROWD
+    while rate > 0 and (moment := moment + chosen.expovariate(rate)) < crowd.ends_s:
+        landing = page if chosen.random() < crowd.page_share else None
+        yield _visit(number, moment, people, site, addresses, shared, chosen, landing)
+        number += 1
+
+
+def _usual(
     population: Population, site: SiteMap, addresses: Prefixes, *, seed: int, seconds: float
 ) -> Iterator[Visit]:
-    """The visits that begin within ``seconds``, in the order of their beginning."""
     chosen = random.Random(f"visits {seed}")
     shared = [pick_v4(_others(addresses).v4, chosen) for _ in range(population.carrier_nat_addresses)]
     moment, number = 0.0, 0
@@ -63,7 +99,9 @@ def _visit(
     addresses: Prefixes,
     shared: list[str],
     chosen: random.Random,
+    landing: Page | None = None,
 ) -> Visit:
+    """``landing``: where a person comes in, if not anywhere."""
     kind = _kind(population, chosen)
     people = _others(addresses)
     address = _address(population, people, chosen)
@@ -87,7 +125,7 @@ def _visit(
         address = chosen.choice(shared)
     roams = chosen.random() < population.roaming
     agents = WITHOUT_SCRIPTS if kind is Kind.NO_JAVASCRIPT else BROWSERS
-    steps = tuple(_pages(population, site, people, address, roams, chosen))
+    steps = tuple(_pages(population, site, people, address, roams, chosen, landing))
     http2 = chosen.random() >= population.http1_share
     return Visit(number, begins, kind, http2, chosen.choice(agents), True, "", steps)
 
@@ -119,6 +157,7 @@ def _pages(
     address: str,
     roams: bool,
     chosen: random.Random,
+    landing: Page | None,
 ) -> Iterator[Step]:
     """The pages of one person. What a browser has fetched it keeps until the visit's end."""
     cached: set[str] = set()
@@ -131,7 +170,9 @@ def _pages(
             think = population.think_s * math.exp(chosen.gauss(0, 0.5))
             if roams:
                 address = _address(population, addresses, chosen)
-        if count and chosen.random() < population.search_share:
+        if not count and landing is not None:
+            page = landing
+        elif count and chosen.random() < population.search_share:
             page = Page(path=chosen.choice(site.searches).format("+".join(chosen.sample(WORDS, 2))))
         else:
             page = _page(site, chosen)

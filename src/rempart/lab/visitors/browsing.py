@@ -194,7 +194,14 @@ async def carry_out(order: VisitorsOrder) -> None:
         under_way: set[asyncio.Task[None]] = set()
         if order.population.dns_queries_per_second > 0:
             under_way.add(asyncio.create_task(ask_all(order, lambda truth: log.write(line(truth)))))
-        visits = plan(order.population, order.site, order.addresses, seed=order.seed, seconds=order.seconds)
+        visits = plan(
+            order.population,
+            order.site,
+            order.addresses,
+            seed=order.seed,
+            seconds=order.seconds,
+            crowd=order.crowd,
+        )
         for visit in visits:
             await asyncio.sleep(max(0.0, order.begin_at + visit.begins_s - time.monotonic()))
             visitor = Visitor(order, visit, contexts[visit.http2], log)

@@ -62,6 +62,19 @@ class Population(Value):
     crawlers: float = Field(default=0.03, ge=0, le=1)
 
 
+class Crowd(Value):
+    """Readers who come all at once because somebody linked to a page."""
+
+    times: float = Field(gt=1)
+    """All together so many times as many visits as else."""
+    begins_s: float
+    """After the visitors' start."""
+    ends_s: float
+    page: str
+    """Where most of them come in."""
+    page_share: float = Field(default=0.8, ge=0, le=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Fetch:
     """One request of a step. The first of a step is the page, the rest its assets, asked for together."""
@@ -157,6 +170,7 @@ class VisitorsOrder(Value):
     """CLOCK_MONOTONIC of the first possible arrival."""
     seconds: float
     """How long visits begin; those under way are then cut off."""
+    crowd: Crowd | None = None
     patience_s: float = 5.0
     """After so long without an answer a visitor gives up."""
     seed: int

@@ -47,6 +47,7 @@ from rempart.model.configuration import DefenceSection, StatePaths
 from rempart.model.errors import RempartError
 from rempart.node.defending.entries import Account, AttackEntry, Entry, for_history, identity
 from rempart.node.defending.journal import Journal
+from rempart.node.defending.memory import Memory
 from rempart.node.defending.orders import Orders, OrdersFile, Revocation
 
 WRITE_SECONDS = 1.0
@@ -54,6 +55,8 @@ WRITE_SECONDS = 1.0
 SIGN_SECONDS = 10.0
 """With nothing new it is written that there is nothing: so silence means something (``running.stale``)."""
 _ENDED_MOST = 1_000
+KEEP_SECONDS = 60.0
+"""What was learnt is written this often: a process that is killed has learnt so much in vain."""
 RESTARTED = "its process ended"
 
 
@@ -116,6 +119,9 @@ class Deciding:
         self._failed = False
         """The last write was in vain."""
         self._sign_due = now + SIGN_SECONDS
+        self._memory = Memory(paths, layer)
+        self._keep_due = now + KEEP_SECONDS
+        self._recall(now, wall)
         self._resume(before, now, wall)
 
     @property
@@ -150,8 +156,9 @@ class Deciding:
 
     def write(self, now: float, wall: datetime) -> None:
         """Write down what is new; a disk that does not take it is said once."""
-        wanted = self._changed or (self._entries and now >= self._write_due) or now >= self._sign_due
-        if not wanted:
+        if now >= self._keep_due:
+            self.keep(now, wall)
+        if not (self._changed or now >= self._sign_due or (self._entries and now >= self._write_due)):
             return
         if self._failed and now < self._write_due:
             return
@@ -168,8 +175,18 @@ class Deciding:
                 del kept[: -self._section.history_entries]
             self._fault(f"the journal cannot be written: {error.strerror}")
 
+    def keep(self, now: float, wall: datetime) -> None:
+        """Write down what was learnt; the last thing of each process, and now and then."""
+        self._keep_due = now + KEEP_SECONDS
+        try:
+            if self._section.learnt_days:
+                self._memory.write(self.defence.kept(self.layer, now, wall.timestamp()))
+        except OSError as error:
+            self._fault(f"what was learnt cannot be written: {error.strerror}")
+
     def end(self, why: str, now: float, wall: datetime) -> None:
         """The last words of an orderly stop: nothing stands any more."""
+        self.keep(now, wall)
         self._refresh(now, wall)
         self._close(tuple(self._entries.values()), tuple(self._attacks.values()), why, wall)
         self._entries, self._attacks, self._changed = {}, {}, True
@@ -327,6 +344,30 @@ class Deciding:
         for attack in self.defence.attacks:
             if attack.key in self._attacks:
                 self._attacks[attack.key] = self._attack(attack, now, wall)
+
+    def _recall(self, now: float, wall: datetime) -> None:
+        """What a process before this one has learnt, as old as it is by now."""
+        try:
+            octets = self._memory.read()
+            if octets is None:
+                return
+            if not self._section.learnt_days:
+                self._memory.forget()
+                return
+            most = self._section.learnt_days * 86_400.0
+            found = self.defence.recall(octets, self.layer, now, wall.timestamp(), most)
+        except (OSError, ValueError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            self._log.warning(
+                "what was learnt cannot be used; beginning cold", file=str(self._memory.path), reason=reason
+            )
+            return
+        self._log.info(
+            "goes on with what was learnt",
+            age_s=round(found.age_s),
+            profiles=found.profiles,
+            records=found.records,
+        )
 
     def _resume(self, before: Account, now: float, wall: datetime) -> None:
         """What stood goes on: a process that dies must not let an attack in."""

@@ -21,14 +21,15 @@ _KEPT = 0.9
 """Of a site's weight, from tick to tick: one that pauses for a few seconds is still asked for."""
 _FORGOTTEN = 0.05
 _REMEMBERED_MOST = 4_096
-LATENCY_S = 1.0
-"""Time over which a site's latency is taken."""
+LATENCY_S, IN_PROGRESS_S = 1.0, 0.4
+"""Times over which a site's answers a second, and its requests in progress, are taken. What is in progress
+says first that an origin falls behind; answers come in gusts."""
 _LATENCY_MOST = 60.0
 
 
 @dataclass(slots=True)
 class _Flow:
-    """Means of the last LATENCY_S: requests that wait for their answer, and answers a second."""
+    """Means of the last time: requests that wait for their answer, and answers a second."""
 
     current: float = 0.0
     answers: float = 0.0
@@ -45,9 +46,8 @@ class _Flow:
     def follow(self, current: int, answers: float, seconds: float) -> float:
         """Seconds that a request waits, by Little's law: waiting, divided by answers a second. HAProxy's
         own mean is over the last 1,024 answers, which under attack says a minute later what is."""
-        share = min(1.0, seconds / LATENCY_S)
-        self.current += (current - self.current) * share
-        self.answers += (answers - self.answers) * share
+        self.current += (current - self.current) * min(1.0, seconds / IN_PROGRESS_S)
+        self.answers += (answers - self.answers) * min(1.0, seconds / LATENCY_S)
         if self.current < 1e-3:
             return 0.0
         return min(_LATENCY_MOST, self.current / max(self.answers, 1e-3))

@@ -135,7 +135,9 @@ class Part:
     def end(self, *, hand_over: bool) -> None:
         """The last thing; ``hand_over``: what stands stays for the next process."""
         now, wall = time.monotonic(), datetime.now(UTC)
-        if not hand_over:
+        if hand_over:
+            self.deciding.keep(now, wall)
+        else:
             self.deciding.end("the defence loop was stopped", now, wall)
             try:
                 self.carrying.leave()

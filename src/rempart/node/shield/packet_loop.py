@@ -124,6 +124,7 @@ class PacketLoop:
 
     def hand_over(self, now: float, wall: float) -> None:
         """What stands goes on, and the next process with it."""
+        self._deciding.keep(now, _at(wall))
         self._deciding.write(now, _at(wall))
 
     # --- seeing
