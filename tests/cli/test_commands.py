@@ -155,7 +155,7 @@ def test_settings_of_a_zone(rempart: CommandLine) -> None:
     assert answer["zone"]["paused"]
     assert answer["zone"]["settings"] == {
         "dnssec": True, "ssl": "strict", "always_use_https": False, "flatten_all_cnames": True,
-        "security_level": "high",
+        "security_level": "high", "max_ttl": None,
     }  # fmt: skip
     resumed = rempart("zone", "set", "example.org", "--resume").out
     assert "through the edge" in resumed

@@ -6,11 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from rempart.cli.status import loops
 from rempart.model.attacks import Action, Evidence, Layer, Mode, Signature, State, Term, Trial
+from rempart.model.sites import SiteLimits
 from rempart.node.defending.entries import Account, AttackEntry, Entry
-from rempart.node.defending.journal import Journal
+from rempart.node.defending.journal import Journal, read_accounts
 from rempart.node.defending.orders import read_orders
+from rempart.node.last_good import LastGood
 from rempart.node.state_folders import prepare
+from rempart.snapshot.items import Delta, ItemChange, SiteItem
 from tests.cli.conftest import CommandLine
 
 DAWN = datetime(2026, 11, 21, 6, tzinfo=UTC)
@@ -69,12 +73,16 @@ def test_what_stands_and_what_did(known: CommandLine) -> None:
     listed = known("mitigations")
     assert "P-2\tnode\tdrop\tenforced\t1,234,567\t2026-11-21 06:00:00" in listed.out
     assert "P-1" not in listed.out
-    assert "the packet shield does not run: this is what it said last" in listed.err
+    assert "the packet shield does not run: this is what it said last, at 2026-11-21 06:00:00" in listed.err
+    assert "its rules stay in the kernel" in known("mitigations", "--json").json()["stale"][0]
+    assert "its rules stay in the kernel" in known("attacks").err
     assert [one["id"] for one in known("mitigations", "--all", "--json").json()["mitigations"]] == [
         "P-2",
         "P-1",
     ]
     assert "udp-flood" in known("attacks").out
+    (loop,) = loops(read_accounts(known.configuration.paths), {Layer.PACKET: "it is dead"})
+    assert loop.line == "packets 1 attack on node, 1 mitigation, but it is dead"
     assert known("attacks", "--json").json()["attacks"][0]["mitigations"] == ["P-2"]
 
 
@@ -116,6 +124,37 @@ def test_orders_are_kept_for_a_loop_that_does_not_run(known: CommandLine) -> Non
         "default": "enforce",
         "modes": {"shop.example.org": "observe"},
     }
+
+
+def test_of_one_that_is_over_only_its_address_is_forbidden(known: CommandLine) -> None:
+    paths = known.configuration.paths
+    for wrong in ((), ("--address", "203.0.114.77"), ("--address", "perhaps")):
+        ended = known("mitigation", "revoke", "P-1", *wrong, status=2)
+        assert "203.0.113.0/24" in ended.err
+    assert read_orders(paths).revocations == ()
+    known("mitigation", "revoke", "P-1", "--address", "203.0.113.77")
+    (one,) = read_orders(paths).revocations
+    assert one.signature.terms == TERMS
+    assert (
+        "is not about one address"
+        in known("mitigation", "revoke", "P-2", "--address", "203.0.113.77", status=2).err
+    )
+
+
+def test_a_mode_is_of_a_site_that_there_is(known: CommandLine) -> None:
+    paths = known.configuration.paths
+    store = LastGood(paths.last_good)
+    item = SiteItem(host="shop.example.org", origins=(), https_redirect=False, limits=SiteLimits())
+    delta = Delta(from_revision=0, to_revision=1, full=True, changes=(ItemChange(key=item.key, item=item),))
+    store.apply(delta, full=True, begins=True)
+    known("mitigation", "mode", "observe", "--site", "shop.example.org")
+    ended = known("mitigation", "mode", "observe", "--site", "shpo.example.org", status=1)
+    assert "this node serves no site shpo.example.org" in ended.err
+    # One that has gone can still be forgotten.
+    store.apply(Delta(from_revision=1, to_revision=2, full=True, changes=()), full=True, begins=True)
+    store.close()
+    known("mitigation", "mode", "default", "--site", "shop.example.org")
+    assert read_orders(paths).modes == {}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,11 +19,13 @@ from rempart.controller.feed_api import close, feed_application
 from rempart.controller.reports import CONNECTED_FOR, SILENT_S, NodeReports, Reach, reach
 from rempart.controller.sockets import FEED_MODE, server
 from rempart.lab.leftovers import short_folder
-from rempart.model.errors import InvalidInput
+from rempart.model.errors import InvalidInput, NotFound
+from rempart.model.zone_keys import ZoneKeys
 from rempart.serving import listening
 from rempart.snapshot.feed import EngineState, NodeReport
 from rempart.snapshot.items import Delta, ItemChange, SignedDelta, ZoneItem
 from rempart.snapshot.signing import new_key_pair, private_key, public_key, verify
+from tests.engines.knot.test_keys import fresh_key
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 PRIVATE, PUBLIC = new_key_pair()
@@ -88,10 +90,15 @@ def reports() -> NodeReports:
 
 
 @asynccontextmanager
-async def feed(folder: Path, changes: Changes, reports: NodeReports) -> AsyncIterator[httpx.AsyncClient]:
+async def feed(
+    folder: Path,
+    changes: Changes,
+    reports: NodeReports,
+    keep_keys: Callable[[ZoneKeys], object] | None = None,
+) -> AsyncIterator[httpx.AsyncClient]:
     """A running feed on a Unix socket, and a client for it."""
     path = folder / "feed.sock"
-    application = feed_application(changes, reports, private_key(PRIVATE), changes.commits)
+    application = feed_application(changes, reports, private_key(PRIVATE), changes.commits, keep_keys)
     with listening(path, FEED_MODE) as listener:
         running = server(application)
         serving = asyncio.create_task(running.serve(sockets=[listener]))
@@ -372,5 +379,42 @@ def test_waiting_for_nodes_ends_with_the_last_report() -> None:
         lagging = await reports.until(3, (), 0.05, time.monotonic)
         assert [lag.node for lag in lagging.lagging] == ["a", "b"]
         assert lagging.waited_ms >= 50
+
+    asyncio.run(story())
+
+
+def test_keys_that_a_node_tells_are_kept_and_faulty_ones_never_repeated(
+    folder: Path, changes: Changes, reports: NodeReports
+) -> None:
+    kept: list[ZoneKeys] = []
+
+    def keep(held: ZoneKeys) -> None:
+        if held.zone != "example.org":
+            raise NotFound("no such zone")
+        kept.append(held)
+
+    async def story() -> None:
+        held = ZoneKeys(zone="example.org", keys=(fresh_key(),))
+        broken = held.model_dump_json().replace('"algorithm":13', '"algorithm":14')
+        secret = held.keys[0].private_pem.splitlines()[1]
+        async with feed(folder, changes, reports, keep) as client:
+            assert (await client.post("/feed/v1/keys", content=held.model_dump_json())).status_code == 204
+            gone = held.model_copy(update={"zone": "example.net"})
+            assert (await client.post("/feed/v1/keys", content=gone.model_dump_json())).status_code == 404
+            for content in (broken, "{", "x" * 300_000):
+                refused = await client.post("/feed/v1/keys", content=content)
+                assert refused.status_code == 400
+                assert secret not in refused.text
+        assert kept == [held]
+
+    asyncio.run(story())
+
+
+def test_a_feed_that_keeps_no_keys_says_so(folder: Path, changes: Changes, reports: NodeReports) -> None:
+    async def story() -> None:
+        held = ZoneKeys(zone="example.org", keys=(fresh_key(),))
+        async with feed(folder, changes, reports) as client:
+            answer = await client.post("/feed/v1/keys", content=held.model_dump_json())
+        assert answer.status_code == 404
 
     asyncio.run(story())

@@ -40,7 +40,7 @@ def court() -> Iterator[Instance]:
     folder.chmod(0o755)
     settings = {"territory": {"networks": str(networks)}, "cases": {"register_url": REGISTER}}
     with LittleOrigin("127.0.0.2") as origin, Instance(settings=settings) as running:
-        running.start()
+        running.start(seconds=60)
         rempart(running, "site", "add", HOST, "--origin", origin.url, "--no-https-redirect")
         for name in ("ada", "ben", "cleo", "dan"):
             public = rempart(running, "case", "arbiter", "key", f"{running.folder}/{name}.pem").strip()

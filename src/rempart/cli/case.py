@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
@@ -41,6 +42,7 @@ category_option = click.option(
     default=Category.GENERAL.value,
     show_default=True,
 )
+Options: TypeAlias = Callable[[Callable[..., None]], Callable[..., None]]
 text_argument = click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 
 
@@ -51,6 +53,19 @@ def case() -> None:
 
 for command in (arbiter, policy, propose, sign_motion, submit):
     case.add_command(command)
+
+
+def step_command(name: str, *options: Options) -> Options:
+    """A command that takes one step of a case: what such commands have in common, around what they do."""
+
+    def made(function: Callable[..., None]) -> Callable[..., None]:
+        case_argument = click.argument("case_id", metavar="CASE")
+        around: list[Options] = [pass_session, json_option, *options, case_argument]
+        for one in around:
+            function = one(function)
+        return case.command(name)(function)
+
+    return made
 
 
 def target_of(text: str, *, zone: bool = False) -> Target:
@@ -269,103 +284,67 @@ def show(
             printed(controller.ask(CaseView, route("cases", case_id)), as_json)
 
 
-@case.command("triage")
-@click.argument("case_id", metavar="CASE")
+@step_command("triage", by_option)
 @click.option("--accept/--dismiss", required=True)
 @click.option("--reason", required=True)
-@by_option
-@json_option
-@pass_session
 def triage(session: Session, case_id: str, accept: bool, reason: str, by: str, as_json: bool) -> None:
     """Take a report up, or dismiss it."""
     take(session, case_id, Triaged(accepted=accept, reason=reason, by=by), as_json)
 
 
-@case.command("scrutinise")
-@click.argument("case_id", metavar="CASE")
+@step_command("scrutinise", by_option)
 @click.option("--complete/--faulty", required=True)
 @click.option("--findings", required=True)
-@by_option
-@json_option
-@pass_session
 def scrutinise(session: Session, case_id: str, complete: bool, findings: str, by: str, as_json: bool) -> None:
     """Say whether an order has everything that it must have (DSA Art. 9(2))."""
     take(session, case_id, Scrutinised(complete=complete, findings=findings, by=by), as_json)
 
 
-@case.command("inform")
-@click.argument("case_id", metavar="CASE")
+@step_command("inform", by_option)
 @click.argument("of", type=click.Choice([one.value for one in Informing]))
-@by_option
-@json_option
-@pass_session
 def inform(session: Session, case_id: str, of: str, by: str, as_json: bool) -> None:
     """You have told the authority that its order came (receipt), or what became of it (effect)."""
     take(session, case_id, Informed(of=Informing(of), by=by), as_json)
 
 
-@case.command("notify")
-@click.argument("case_id", metavar="CASE")
-@by_option
-@json_option
-@pass_session
+@step_command("notify", by_option)
 def notify(session: Session, case_id: str, by: str, as_json: bool) -> None:
     """The owner was told: the time to answer begins."""
     take(session, case_id, Notified(by=by), as_json)
 
 
-@case.command("answer")
-@click.argument("case_id", metavar="CASE")
-@text_argument
-@json_option
-@pass_session
+@step_command("answer", text_argument)
 def answer(session: Session, case_id: str, file: Path, as_json: bool) -> None:
     """What the owner answered, from a file (-: standard input)."""
     take(session, case_id, NewAnswer(text=read_text(file, "FILE")), as_json)
 
 
-@case.command("forward")
-@click.argument("case_id", metavar="CASE")
+@step_command("forward", by_option)
 @click.option("--to", required=True, type=click.Choice([one.value for one in Recipient]))
 @click.option("--name", required=True, help="Which host, which authority. No person.")
 @click.option("--note", default="", help="What was sent, in a few words. Becomes public with the case.")
-@by_option
-@json_option
-@pass_session
 def forward(session: Session, case_id: str, to: str, name: str, note: str, by: str, as_json: bool) -> None:
     """Record that you have passed the report on. Leave out who reported, unless they agreed."""
     take(session, case_id, Forwarded(to=Recipient(to), name=name, note=note, by=by), as_json)
 
 
-@case.command("announce")
-@click.argument("case_id", metavar="CASE")
+@step_command("announce", by_option)
 @click.option(
     "--effective", help="When it takes effect (ISO 8601).  [default: once the notice period is over]"
 )
-@by_option
-@json_option
-@pass_session
 def announce(session: Session, case_id: str, effective: str | None, by: str, as_json: bool) -> None:
     """Give notice of a decision to owner and public: it takes effect at the time that is named."""
     take(session, case_id, NewNotice(effective_at=moment(effective, "--effective"), by=by), as_json)
 
 
-@case.command("appeal")
-@click.argument("case_id", metavar="CASE")
-@text_argument
-@json_option
-@pass_session
+@step_command("appeal", text_argument)
 def appeal(session: Session, case_id: str, file: Path, as_json: bool) -> None:
     """The owner's appeal, from a file (-: standard input)."""
     take(session, case_id, NewAppeal(text=read_text(file, "FILE")), as_json)
 
 
-@case.command("close")
-@click.argument("case_id", metavar="CASE")
+@step_command("close", by_option)
 @click.option("--reason", default="")
-@by_option
-@json_option
-@pass_session
 def close(session: Session, case_id: str, reason: str, by: str, as_json: bool) -> None:
     """Put a case away that is dismissed or whose remedy is lifted."""
     take(session, case_id, Closed(reason=reason, by=by), as_json)

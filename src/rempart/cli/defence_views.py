@@ -14,12 +14,16 @@ class AttacksView(Value):
     """``rempart attacks --json``."""
 
     attacks: tuple[AttackEntry, ...]
+    stale: tuple[str, ...] = ()
+    """Why some of it need not hold any more, for each loop that does not say so itself."""
 
 
 class MitigationsView(Value):
     """``rempart mitigations --json``."""
 
     mitigations: tuple[Entry, ...]
+    stale: tuple[str, ...] = ()
+    """As in ``AttacksView``."""
 
 
 class ModesView(Value):

@@ -8,6 +8,8 @@ answer.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import click
 
 from rempart.cli.defence_orders import all_accounts, found_entry, order, past, revocation
@@ -23,12 +25,13 @@ from rempart.cli.output import document, json_option, note, say, table
 from rempart.cli.session import Session, pass_session
 from rempart.model.attacks import Layer, Mode
 from rempart.model.configuration import Configuration
-from rempart.model.errors import InvalidInput, NotFound, RempartError
+from rempart.model.errors import InvalidInput, NotFound
 from rempart.model.names import parse_hostname
 from rempart.node.defending import orders
 from rempart.node.defending.entries import NODE_SUBJECT, Entry, read_identity
 from rempart.node.defending.journal import read_history
-from rempart.node.defending.running import not_running
+from rempart.node.defending.running import not_running, stale
+from rempart.node.last_good import holds
 
 _ALL = click.option("--all", "every", is_flag=True, help="Also what is over, newest first.")
 
@@ -51,7 +54,9 @@ def attacks(session: Session, every: bool, as_json: bool) -> None:
         ]
         found += sorted(past, key=lambda one: one.begin, reverse=True)
     if as_json:
-        document(AttacksView(attacks=tuple(found)).model_dump(mode="json"))
+        document(
+            AttacksView(attacks=tuple(found), stale=_stale(session.configuration)).model_dump(mode="json")
+        )
         return
     rows = [
         (
@@ -83,7 +88,9 @@ def mitigations(session: Session, every: bool, as_json: bool) -> None:
     if every:
         found += sorted(past(configuration), key=lambda one: one.since, reverse=True)
     if as_json:
-        document(MitigationsView(mitigations=tuple(found)).model_dump(mode="json"))
+        document(
+            MitigationsView(mitigations=tuple(found), stale=_stale(configuration)).model_dump(mode="json")
+        )
         return
     rows = [
         (
@@ -182,7 +189,7 @@ def mode(session: Session, mode_: str | None, site: str | None, packets: bool, a
         raise InvalidInput(
             "--packets or --site HOST is meant", field="MODE", hint="rempart mitigation mode shows all"
         )
-    subject = NODE_SUBJECT if site is None else parse_hostname(site, wildcard=True, field="--site")
+    subject = NODE_SUBJECT if site is None else _site(configuration, site)
     layer = Layer.PACKET if site is None else Layer.REQUEST
     wanted = None if mode_ == "default" else Mode(mode_)
     holds = wanted or Mode(configuration.defence.mode)
@@ -203,16 +210,30 @@ def _show_modes(configuration: Configuration, as_json: bool) -> None:
     table(("ON", "MODE"), rows, empty="")
 
 
+def _site(configuration: Configuration, text: str) -> str:
+    """A site that there is, or that has a mode from when there was one. Raises InvalidInput, NotFound."""
+    host = parse_hostname(text, wildcard=True, field="--site")
+    known = holds(configuration.paths.last_good, f"site/{host}")
+    if known is False and host not in orders.read_orders(configuration.paths).modes:
+        raise NotFound(f"this node serves no site {host}", hint="rempart site list names them")
+    return host
+
+
 def _say_missing(configuration: Configuration) -> None:
     if not configuration.defence.enabled:
         note("rempart: the defence loop is switched off by defence.enabled = false")
         return
-    try:
-        missing = not_running(configuration.paths, tuple(Layer))
-    except RempartError:
-        return
-    for one in missing:
-        note(f"rempart: {one} does not run: this is what it said last")
+    for one in _stale(configuration):
+        note(f"rempart: {one}")
+
+
+def _stale(configuration: Configuration) -> tuple[str, ...]:
+    wall = datetime.now(UTC)
+    accounts = all_accounts(configuration)
+    found = (stale(configuration.paths, one, wall) for one in accounts)
+    silent = [one for one in Layer if one not in {account.layer for account in accounts}]
+    never = (f"{one} does not run" for one in not_running(configuration.paths, silent))
+    return (*(one for one in found if one), *never)
 
 
 def _does(one: Entry) -> str:

@@ -6,7 +6,8 @@ the controller knows is missing then.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 
 import click
 
@@ -21,6 +22,7 @@ from rempart.model.configuration import StatePaths
 from rempart.model.errors import RempartError
 from rempart.node.defending.entries import Account
 from rempart.node.defending.journal import read_accounts
+from rempart.node.defending.running import stale
 from rempart.node.parts import NEEDED, PartState, read_parts, supervisor_pid
 from rempart.node.shield.state import NAME as SHIELD_NAME
 from rempart.node.shield.state import ShieldState, off_words, problem, read_state
@@ -54,9 +56,17 @@ class LoopView(Value):
     """Of these, so many only say what they would do."""
     subjects: tuple[str, ...]
     """What is attacked."""
+    stale: str = ""
+    """Why this need not hold any more; empty when it does."""
 
     @property
     def line(self) -> str:
+        if self.stale:
+            return f"{self._now}, but {self.stale}"
+        return self._now
+
+    @property
+    def _now(self) -> str:
         if not self.attacks and not self.mitigations:
             return f"{self.layer}s calm"
         on = f" on {', '.join(self.subjects[:SITES_SHOWN])}" if self.subjects else ""
@@ -97,7 +107,9 @@ def status(session: Session, as_json: bool) -> None:
     else:
         known, words = asked(session)
         found = judged(parts, known, words, read_state(paths), watched=watched)
-        found = found.model_copy(update={"defence": loops(read_accounts(paths))})
+        wall, accounts = datetime.now(UTC), read_accounts(paths)
+        late = {one.layer: stale(paths, one, wall) for one in accounts}
+        found = found.model_copy(update={"defence": loops(accounts, late)})
     if as_json:
         document(found.model_dump(mode="json"))
     else:
@@ -106,8 +118,8 @@ def status(session: Session, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def loops(accounts: Iterable[Account]) -> tuple[LoopView, ...]:
-    """What the defence loops say of now, in numbers. Pure."""
+def loops(accounts: Iterable[Account], late: Mapping[Layer, str] | None = None) -> tuple[LoopView, ...]:
+    """What the defence loops say of now, in numbers; ``late``: see ``LoopView.stale``. Pure."""
     return tuple(
         LoopView(
             layer=one.layer,
@@ -115,6 +127,7 @@ def loops(accounts: Iterable[Account]) -> tuple[LoopView, ...]:
             mitigations=len(one.standing),
             observed=sum(entry.state is State.OBSERVED for entry in one.standing),
             subjects=tuple(dict.fromkeys(attack.subject for attack in one.attacks)),
+            stale=(late or {}).get(one.layer, ""),
         )
         for one in accounts
     )

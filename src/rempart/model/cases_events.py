@@ -27,44 +27,56 @@ from rempart.model.cases_remedies import Moment, Restriction, Target
 Person = Annotated[str, Field(min_length=1, max_length=100)]
 
 
-class Opened(Value):
-    """A report, the operator's own finding, or an order."""
+class Done(Value):
+    """What somebody did."""
 
-    kind: Literal["opened"] = "opened"
+    by: Person
+
+
+class Sealed(Value):
+    """What the owner wrote, which the log and the case hold as a seal."""
+
+    confidential: Seal
+
+
+class Matter(Done):
+    """What a case is about, as whoever enters it says."""
+
     source: Source
     category: Category
     targets: tuple[Target, ...] = Field(min_length=1, max_length=50)
     urls: tuple[Annotated[str, Field(max_length=2_000)], ...] = Field(default=(), max_length=200)
     """As the report gave them."""
-    confidential: tuple[Seal, ...] = Field(default=(), max_length=100)
-    """Of the reporter's words and address, and of evidence."""
     trusted_flagger: bool = False
     """The notice is one of a trusted flagger: DSA Art. 22."""
     order: Order | None = None
+
+
+class Opened(Matter):
+    """A report, the operator's own finding, or an order."""
+
+    kind: Literal["opened"] = "opened"
+    confidential: tuple[Seal, ...] = Field(default=(), max_length=100)
+    """Of the reporter's words and address, and of evidence."""
     policy: Slug
     charter: int = Field(ge=0)
     """The step of the charter whose arbiters may decide."""
-    by: Person
 
 
-class Triaged(Value):
+class Triaged(Done):
     kind: Literal["triaged"] = "triaged"
     accepted: bool
     reason: Text
-    by: Person
 
 
-class Notified(Value):
+class Notified(Done):
     """The owner was told, and has until the policy's time to answer."""
 
     kind: Literal["notified"] = "notified"
-    by: Person
 
 
-class Answered(Value):
+class Answered(Sealed):
     kind: Literal["answered"] = "answered"
-    confidential: Seal
-    """Of the answer."""
 
 
 class Recipient(StrEnum):
@@ -77,7 +89,7 @@ class Recipient(StrEnum):
     OTHER = "other"
 
 
-class Forwarded(Value):
+class Forwarded(Done):
     """The report was passed on: what the remedy ``forward`` comes to, and often all that is to be done."""
 
     kind: Literal["forwarded"] = "forwarded"
@@ -85,24 +97,21 @@ class Forwarded(Value):
     name: Person
     """Which host, which authority: an organisation, never a person who reported."""
     note: Note = ""
-    by: Person
 
 
-class Scrutinised(Value):
+class Scrutinised(Done):
     """An order was examined: DSA Art. 9(2), Regulation (EU) 2021/784 Art. 3(4)."""
 
     kind: Literal["scrutinised"] = "scrutinised"
     complete: bool
     findings: Text
-    by: Person
 
 
-class Informed(Value):
+class Informed(Done):
     """The authority that issued an order was told that it came, or what became of it."""
 
     kind: Literal["informed"] = "informed"
     of: Informing
-    by: Person
 
 
 class Moved(Value):
@@ -123,13 +132,12 @@ class Left(Value):
     arbiter: Slug
 
 
-class Announced(Value):
+class Announced(Done):
     """Notice to the owner and the public: this is decided, and takes effect then."""
 
     kind: Literal["announced"] = "announced"
     decision: Carried
     effective_at: Moment
-    by: Person
 
 
 class TookEffect(Value):
@@ -149,9 +157,8 @@ class Verified(Value):
     observations: tuple[Note, ...] = Field(max_length=50)
 
 
-class Appealed(Value):
+class Appealed(Sealed):
     kind: Literal["appealed"] = "appealed"
-    confidential: Seal
 
 
 class Lifted(Value):
@@ -160,10 +167,9 @@ class Lifted(Value):
     why: LiftReason
 
 
-class Closed(Value):
+class Closed(Done):
     kind: Literal["closed"] = "closed"
     reason: Note = ""
-    by: Person
 
 
 Event = Annotated[

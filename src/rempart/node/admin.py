@@ -210,7 +210,7 @@ class _Server(uvicorn.Server):
 
 def _listener(section: AdminSection) -> socket.socket:
     family = socket.AF_INET6 if ":" in section.listen else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # else asyncio leaves Nagle on
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((section.listen, section.port))

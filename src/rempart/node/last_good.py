@@ -184,6 +184,20 @@ class LastGood:
         return connection
 
 
+def holds(path: Path, key: str) -> bool | None:
+    """Whether the store has an item of this key, asked from outside of the node; None: it cannot be read."""
+    try:
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5.0)
+    except sqlite3.Error:
+        return None
+    try:
+        return connection.execute("SELECT 1 FROM items WHERE key = ?", (key,)).fetchone() is not None
+    except sqlite3.Error:
+        return None
+    finally:
+        connection.close()
+
+
 def _after(prefix: str) -> str:
     """The least text greater than all that begin with ``prefix`` (an ASCII one)."""
     return prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else "\U0010ffff"

@@ -213,6 +213,7 @@ def test_a_closed_account_keeps_everything_and_changes_nothing(bench: Court) -> 
     assert intents.tokens.verify(made.secret) is not None
     assert made.token.state(bench.clock.now) is TokenState.ACTIVE
     assert intents.zones.get(zones[0].id).name == "mob.example"
+    assert intents.bundles.gather(owner, zones[0].id), "its owner can leave with everything"
     ends(bench, case)
     assert published(intents) == before
     intents.zones.create(owner, "third.example")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, FilePayload, Page
 
 from rempart.model.cases import MotionKind
 from tests.controller.console.conftest import House, house_in, served
@@ -79,8 +79,8 @@ def _enter_as_arbiter(page: Page, address: str, name: str) -> None:
     with page.expect_download() as got:
         page.get_by_role("link", name=re.compile("sign-in.txt")).click()
     signature = key_of(name).sign(Path(got.value.path()).read_bytes())
-    file = {"name": "sign-in.sig", "mimeType": "application/octet-stream", "buffer": signature}
-    page.locator("#signature_file").set_input_files([file])  # type: ignore[list-item]
+    file: FilePayload = {"name": "sign-in.sig", "mimeType": "application/octet-stream", "buffer": signature}
+    page.locator("#signature_file").set_input_files([file])
     page.get_by_role("button", name=re.compile("Sign in as|Se connecter comme")).click()
     page.wait_for_url(f"{address}/docket")
 
@@ -229,8 +229,8 @@ def test_an_owner_signs_in_and_answers(
         photograph(page, tmp_path, f"console-case-{language}")
         page.locator("section:has(#text-answer) button").click()
         shows(page, "<b>It was satire.</b>")
-        cookies = {one["name"]: one for one in page.context.cookies()}  # type: ignore[typeddict-item]
-        session = cookies["__Host-rempart"]  # type: ignore[index]
+        cookies = {one["name"]: one for one in page.context.cookies()}
+        session = cookies["__Host-rempart"]
         assert (session["httpOnly"], session["secure"], session["sameSite"]) == (True, True, "Strict")
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from rempart.controller.bundles.gathering import make
+from rempart.controller.delegation import Delegation
 from rempart.controller.intents import OPERATOR
 from rempart.controller.reporting.reading import Wanted
 from rempart.governance.statements import text_of
@@ -151,6 +155,14 @@ def test_nowhere_but_under_seal(desk: Desk, capfd: pytest.CaptureFixture[str]) -
     ]
     assert [found_in(one) for one in views if found_in(one)] == []
     assert any(f"https://{HOST}/" in one for one in views[-2:])
+
+    # The exit kit, from the words of its case file to the archive's names.
+    zone = controller.intents.zones.get("example.org")
+    kit = make(controller, OPERATOR, zone, Delegation(), partial=True).octets
+    with zipfile.ZipFile(io.BytesIO(kit)) as archive:
+        texts = [f"{name}\n{archive.read(name).decode()}" for name in archive.namelist()]
+    assert any(case_id in one for one in texts), "the case file is among what is searched"
+    assert [found_in(one) for one in texts if found_in(one)] == []
 
     # What the process prints. And that the search can find: who decides can ask who it was.
     printed = capfd.readouterr()

@@ -14,7 +14,8 @@ from rempart.controller.transparency.log_state import LogHealth, WitnessState
 from rempart.lab.processes import free_port
 from rempart.model.errors import Conflict, EnvironmentLacks
 from tests.controller.transparency.conftest import Place
-from tests.controller.transparency.test_public_log import log_at, step, witness
+from tests.controller.transparency.test_public_log import log_at, witness
+from tests.governance.log.logs import step
 
 KEY = "witness.example+16ff6d2f+BE6eZ+wNDOj2wPOVfc/KFDPcLqnNUAFgS4qvSg8mxEMp"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from rempart.controller.transparency.sources import FolderSource
 from rempart.controller.transparency.writer import LogWriter
 from rempart.governance.log.checkpoint import opened
 from rempart.governance.log.note import VerifierKey
-from rempart.model.errors import Conflict, InvalidInput
+from rempart.model.errors import Conflict, InvalidInput, RempartError
 from tests.controller.transparency.conftest import ORIGIN, Place
-from tests.controller.transparency.test_public_log import log_at, step, witness
+from tests.controller.transparency.test_public_log import log_at, witness
 from tests.governance.log import independent
+from tests.governance.log.logs import step
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -167,11 +169,8 @@ def test_stopped_in_between_it_goes_on_where_it_was(
 
     monkeypatch.setattr(os, call, refusing)
     for act in ("rotate_key", "finish_rotation"):
-        try:
-            with log_at(place) as log:
-                getattr(log, act)(*([AT] if act == "rotate_key" else []))
-        except Exception as error:
-            assert "No space left" in str(error) or isinstance(error, Conflict), error
+        with suppress(RempartError, OSError), log_at(place) as log:
+            getattr(log, act)(*([AT] if act == "rotate_key" else []))
     monkeypatch.undo()
     with log_at(place) as log:
         if log.key == old:

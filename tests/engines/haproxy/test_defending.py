@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import struct
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,7 +19,16 @@ from rempart.model.attacks import Action, Records, Term
 from rempart.model.errors import EngineRefused
 from rempart.model.gate import COOKIE
 from rempart.model.sites import SiteLimits
-from tests.engines.haproxy.edge import Edge, Origin, certificate, eventually, new_edge, origin, site
+from tests.engines.haproxy.edge import (
+    Edge,
+    Origin,
+    RawOrigin,
+    certificate,
+    eventually,
+    new_edge,
+    origin,
+    site,
+)
 from tests.engines.haproxy.guarded import Guarded
 from tests.engines.haproxy.test_sight import mitigation
 
@@ -284,3 +295,39 @@ def test_many_verdicts_of_others_change_nothing(shop: Edge, ear: Ear, defence: E
     defence.look(*sight.shares(1, standing=True))
     assert shop.get(HOST, headers=TOOL).status == 200
     assert ear.hear()["mitigation"][0] == 0
+
+
+def test_answers_that_have_begun_and_go_on_are_known(shop: Edge, defence: EdgeDefence) -> None:
+    """Server-sent events, a WebSocket and a download, as HAProxy counts them."""
+    stream = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n"
+    upgraded = (
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+    )
+    asked = (
+        b"GET / HTTP/1.1\r\nHost: events.test\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: socket.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    )
+    with RawOrigin(stream) as events, RawOrigin(upgraded) as sockets, RawOrigin(b"") as silent:
+        hosts = {"events.test": events.port, "socket.test": sockets.port, "silent.test": silent.port}
+        shop.put(*(site(host, origin(port)) for host, port in hosts.items()))
+        backends = {host: backend for backend, host in shop.engine.assignment().items()}
+
+        def seen(host: str) -> tuple[int, int]:
+            found = defence.counts([backends[host]]).sites[backends[host]]
+            return found.current, found.begun
+
+        with contextlib.ExitStack() as stack:
+            waiting = b"GET / HTTP/1.1\r\nHost: silent.test\r\n\r\n"
+            for request in (*asked, *asked, waiting):
+                one = stack.enter_context(socket.create_connection(("127.0.0.1", shop.http), timeout=10))
+                # Closed, it says so at once.
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                one.sendall(request)
+                if request != waiting:
+                    assert one.recv(1_000).startswith((b"HTTP/1.1 200", b"HTTP/1.1 101"))
+            eventually(lambda: [seen(host) for host in hosts] == [(2, 2), (2, 2), (1, 0)], 60)
+        # Over, they are nothing, and neither is what was answered in the ordinary way.
+        assert {shop.get(HOST).status for _ in range(3)} == {200}
+        eventually(lambda: [seen(host) for host in ("socket.test", HOST)] == [(0, 0)] * 2, 60)

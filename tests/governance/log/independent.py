@@ -225,7 +225,7 @@ def passes(entry: bytes, log_key: str) -> str | None:
         _, key_id, kind, public = key_parts(key)
         expect(kind == 1 and key_id in signatures, "not signed by both keys")
         ed25519(public, signatures[key_id], (body + "\n").encode())
-    return new
+    return str(new)
 
 
 def verify_from(root: Path, log_key: str, witness_keys: list[str] | None = None) -> tuple[str, list[bytes]]:

@@ -100,6 +100,31 @@ def test_latency_is_known_while_nothing_is_answered() -> None:
     assert latency > 5
 
 
+def test_what_stays_open_does_not_wait() -> None:
+    """Two hundred WebSockets, and pages that take a tenth of a second each, 100 a second."""
+    it = observing()
+    for tick in range(100):
+        # Before the first look some servers had gone, with what they had counted.
+        site = SiteCount(
+            tick * 10, 0, 0, 0, current=(200 if tick > 20 else 0) + 10, answered=tick * 10,
+            begun=(200 if tick > 20 else 0) - 5_000,
+        )  # fmt: skip
+        seen = it.observed(
+            requests((7, 1.0, 0, False)), EdgeCount(1, 0, 0.5, {"be_0001": site}), {}, 0.1, 0.0
+        )
+        if tick > 10:
+            assert float(seen.sites[0]["latency"]) < 0.2, "two seconds, if they were waiting"
+    # And they hide nothing: now nothing is answered any more.
+    for late in range(20):
+        site = SiteCount(
+            1_000 + late * 10, 0, 0, 0, current=210 + 10 * late, answered=1_000, begun=200 - 5_000
+        )
+        seen = it.observed(
+            requests((7, 1.0, 0, False)), EdgeCount(1, 0, 0.5, {"be_0001": site}), {}, 0.1, 0.0
+        )
+    assert float(seen.sites[0]["latency"]) > 2
+
+
 def test_asked_for_are_those_that_something_stands_for_and_the_busiest() -> None:
     it = Observing()
     it.learn({n: KnownSite(f"{n}.test", f"be_{n:04d}") for n in range(1, 101)})
@@ -129,18 +154,20 @@ def test_what_haproxy_answers_is_read() -> None:
     front = ["edge", "FRONTEND"] + ["0"] * 80
     front[48] = "1234"
     header = "# pxname,svname\n"
+    server = ["be_0001", "s1"] + ["0"] * 80
+    server[39], server[40], server[43] = "2", "63", "5"
     found = answers(
         [
             "Pid: 9\nIdle_pct: 75\n",
             header + ",".join(front),
-            header + ",".join(row),
+            header + ",".join(server) + "\n" + ",".join(row) + "\n",
             header,
             "No such proxy.\n",
         ]
     )
     assert (found.worker, found.requests, found.busy) == (9, 1234, 0.25)
     assert found.sites == {
-        "be_0001": SiteCount(requests=77, refused=5, errors=6, queue=4, current=9, answered=66)
+        "be_0001": SiteCount(requests=77, refused=5, errors=6, queue=4, current=9, answered=66, begun=5)
     }
 
 

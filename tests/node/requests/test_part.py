@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -22,7 +23,10 @@ from rempart.engines.haproxy.sight import shares, site_number
 from rempart.engines.haproxy.state import host_digest
 from rempart.model.attacks import Action, Layer
 from rempart.model.configuration import Configuration
+from rempart.model.receipts import Notices
+from rempart.model.sites import SiteLimits
 from rempart.node import state_folders
+from rempart.node.defending import orders
 from rempart.node.defending.entries import Entry
 from rempart.node.defending.journal import read_account
 from rempart.node.requests.service import Part, stand_aside
@@ -220,3 +224,28 @@ def test_a_loop_that_is_switched_off_leaves_nothing(edge: Edge) -> None:
     answers = iter([False])
     stand_aside(edge.config, lambda: next(answers, True))
     assert edge.get(HOST).status == 200
+
+
+def test_a_release_holds_at_the_edge_and_visitors_are_told(edge: Edge, playing: Playing, one: Origin) -> None:
+    limits = SiteLimits(requests_per_client=2, requests_per_site=0, connections_per_client=0)
+    edge.put(site("*.limited.test", origin(one.port), limits=limits))
+    paths, me = edge.config.paths, "127.0.7.7"
+
+    def statuses() -> set[int]:
+        return {edge.get("a.limited.test", source=me).status for _ in range(6)}
+
+    assert statuses() == {200, 429}
+    now = datetime.now(UTC)
+    let = orders.Release(
+        receipt="r", host="a.limited.test", address=me, at=now, until=now + timedelta(hours=1)
+    )
+    orders.change(paths, lambda before: orders.released(before, let, now))
+    eventually(lambda: statuses() == {200}, 60)
+    told = eventually(lambda: Notices.model_validate_json(paths.notices.read_bytes()).released, 60)
+    assert [(one.receipt, one.until) for one in told] == [("r", let.until)]
+    # A HAProxy that starts anew is told.
+    edge.stop()
+    edge.start()
+    eventually(lambda: statuses() == {200}, 60)
+    orders.change(paths, lambda before: orders.taken_back(before, "r", now))
+    eventually(lambda: statuses() == {429}, 60)

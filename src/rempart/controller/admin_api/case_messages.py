@@ -16,26 +16,24 @@ from rempart.model.base import Value
 from rempart.model.cases import (
     Arbiter,
     Case,
-    Category,
     Motion,
-    Order,
     Policy,
     Signed,
-    Source,
     Statement,
 )
 from rempart.model.cases_events import (
     Closed,
+    Done,
     Forwarded,
     Informed,
+    Matter,
     Moved,
     Notified,
-    Person,
     Scrutinised,
     Stated,
     Triaged,
 )
-from rempart.model.cases_remedies import Moment, Target
+from rempart.model.cases_remedies import Moment
 
 Long = Annotated[str, Field(min_length=1, max_length=200_000)]
 
@@ -43,39 +41,37 @@ REPORTER_LENGTH_MAX = 1_000
 """Characters of a name with its address."""
 
 
-class NewCase(Value):
-    source: Source
-    category: Category
-    targets: tuple[Target, ...] = Field(min_length=1, max_length=50)
-    urls: tuple[Annotated[str, Field(max_length=2_000)], ...] = Field(default=(), max_length=200)
-    order: Order | None = None
-    trusted_flagger: bool = False
+class NewCase(Matter):
+    """A case, with what is confidential of it."""
+
     report: Long | None = None
     reporter: Annotated[str, Field(min_length=1, max_length=REPORTER_LENGTH_MAX)] | None = Field(
         default=None, repr=False
     )
     """Name and address; kept apart, sealed, never in the log."""
     evidence: tuple[Long, ...] = Field(default=(), max_length=50)
-    by: Person
 
 
-class NewAnswer(Value):
+class Written(Value):
+    """What the owner writes; the log gets its seal."""
+
+    text: Long
+
+
+class NewAnswer(Written):
     kind: Literal["answer"] = "answer"
-    text: Long
 
 
-class NewAppeal(Value):
+class NewAppeal(Written):
     kind: Literal["appeal"] = "appeal"
-    text: Long
 
 
-class NewNotice(Value):
+class NewNotice(Done):
     """The notice of what was decided."""
 
     kind: Literal["announce"] = "announce"
     effective_at: Moment | None = None
     """None: when the policy's notice period is over."""
-    by: Person
 
 
 NewStep = Annotated[

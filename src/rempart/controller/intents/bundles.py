@@ -68,7 +68,7 @@ class BundleIntents:
 
     def gather(self, actor: Actor, zone_id: str) -> Gathered:
         """The zone's belongings, private keys included. It is recorded that they were handed out."""
-        with self._context.writing(actor) as write:
+        with self._context.writing(actor, changes=False) as write:
             zone = views.zone(zone_row(write.session, zone_id, actor))
             gathered = _gathered(write.session, self._context.store.seal, zone)
             write.settle(

@@ -69,8 +69,9 @@ def check(
         reading.checkpoint, source.fetch, reading.seen, on_entry=reading.passing(on_entry), progress=progress
     )
     signed, more = reading.believed()
-    whole_folder = whole and isinstance(source, FolderSource)
-    strangers = _strangers(source, reading.checkpoint) if whole_folder and signed is not None else ()
+    strangers: Iterable[Fault] = ()
+    if whole and signed is not None and isinstance(source, FolderSource):
+        strangers = _strangers(source, reading.checkpoint)
     faults = (*more, *(found.faults if signed is not None else ()), *strangers)
     return Checked(signed, faults, found.entries, found.files, found.octets)
 

@@ -1,11 +1,11 @@
 """The operator's own host at the edge: receipts and the console, for whoever is refused elsewhere. Pure.
 
 It is an entry of the sites map, with a backend of its own that is not of the pool. So its certificate, its
-redirect to https and its name in all spellings work as every site's do, and no request to any other site pays
-for it. It is no site: it needs no zone and no origin, and nothing that is decided about sites (limits,
-challenges, mitigations, remedies) is asked about it; nor does the defence loop learn from it or mean it
-(``node.requests.service``). What keeps it from being a hole are bounds on what it passes on at the same time.
-The entry stands in the boot files: the engine's comparison leaves it alone.
+redirect to https and its name in all spellings work as every site's do, and no request to any other site
+pays for it. It is no site: it needs no zone and no origin, and nothing that is decided about sites (limits,
+challenges, mitigations, remedies) is asked about it; the defence loop leaves its requests out of what it
+looks at (``node.requests.service``). What keeps it from being a hole are bounds on what it passes on at the
+same time. The entry stands in the boot files: the engine's comparison leaves it alone.
 """
 
 from __future__ import annotations
@@ -65,6 +65,8 @@ def backend(operator: Operator, places: Places, untrusted: str) -> str:
         "    timeout server 30s",
         "    timeout queue 5s",
         f"    http-request deny deny_status 503 if {{ queue ge {WAITING_MOST} }}",
+        # Else the other server would be asked.
+        f"    http-request deny deny_status 503 if {receipt} !{{ srv_is_up({OPERATOR}/receipts) }}",
         f"    http-request deny deny_status 413 if {receipt} {{ req.body_size gt {RECEIPT_BODY_MAX} }}",
         f"    http-request wait-for-body time 10s if {receipt} {{ method POST }}",
         # Who the visitor is, in our words only.

@@ -16,8 +16,10 @@ EDGE = "show stat edge 1 -1"
 """The frontend's row."""
 INFORMATION = "show info"
 # Management guide, section 9.1: places in a row.
-_NAME, _QUEUE, _CURRENT, _SESSIONS, _DENIED, _SERVER_ERRORS, _REQUESTS = 0, 2, 4, 7, 10, 43, 48
+_NAME, _KIND, _QUEUE, _CURRENT, _SESSIONS, _DENIED, _SERVER_ERRORS, _REQUESTS = 0, 1, 2, 4, 7, 10, 43, 48
 _ANSWERS = slice(39, 45)
+_OF_ORIGINS = slice(39, 42)
+"""Answers 1xx to 3xx: in a site's backend these come from origins alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,11 @@ class SiteCount:
     current: int
     """Requests that are not answered yet, those in the queue among them."""
     answered: int
+    """That are over."""
+    begun: int = 0
+    """Answers that have begun and are not over: downloads, WebSockets, server-sent events. HAProxy counts an
+    answer of a server when it begins, and of a backend when it is over, so this is a difference of totals:
+    what it counts from moves when a server goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,7 @@ class EdgeCount:
 
 def questions(backends: Iterable[str]) -> list[str]:
     """The commands of one look."""
-    return [f"{INFORMATION}\n", f"{EDGE}\n", *(f"show stat {name} 2 -1\n" for name in backends)]
+    return [f"{INFORMATION}\n", f"{EDGE}\n", *(f"show stat {name} 6 -1\n" for name in backends)]
 
 
 def answers(texts: Sequence[str]) -> EdgeCount:
@@ -58,17 +65,20 @@ def answers(texts: Sequence[str]) -> EdgeCount:
     about = information(texts[0])
     sites = {}
     for text in texts[2:]:
-        row = _row(text)
+        rows = _rows(text)
+        row = next((one for one in rows if one[_KIND] == "BACKEND"), [])
         if len(row) > _REQUESTS:  # not "No such proxy.": it may have gone meanwhile
+            servers = [one for one in rows if one is not row]
             sites[row[_NAME]] = SiteCount(
                 requests=int(row[_SESSIONS] or 0),
                 refused=int(row[_DENIED] or 0),
                 errors=int(row[_SERVER_ERRORS] or 0),
                 queue=int(row[_QUEUE] or 0),
                 current=int(row[_CURRENT] or 0),
-                answered=sum(int(one or 0) for one in row[_ANSWERS]),
+                answered=_sum(row[_ANSWERS]),
+                begun=sum(_sum(one[_OF_ORIGINS]) for one in servers) - _sum(row[_OF_ORIGINS]),
             )
-    edge = _row(texts[1])
+    edge = next(iter(_rows(texts[1])), [])
     if len(edge) <= _REQUESTS or not {"Pid", "Idle_pct"} <= about.keys():
         raise ValueError("HAProxy's statistics have no frontend called edge")
     return EdgeCount(
@@ -79,9 +89,13 @@ def answers(texts: Sequence[str]) -> EdgeCount:
     )
 
 
-def _row(text: str) -> list[str]:
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    return lines[0].split(",") if lines else []
+def _rows(text: str) -> list[list[str]]:
+    lines = [line.split(",") for line in text.splitlines() if line and not line.startswith("#")]
+    return [line for line in lines if len(line) > _REQUESTS]
+
+
+def _sum(columns: Sequence[str]) -> int:
+    return sum(int(one or 0) for one in columns)
 
 
 @dataclass(frozen=True, slots=True)

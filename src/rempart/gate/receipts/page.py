@@ -88,6 +88,11 @@ def finding_page(in_words: Words, *, unknown: str | None = None) -> str:
 
 
 def _news(shown: Shown, in_words: Words, now: datetime) -> str:
+    if shown.sent:
+        return (
+            f'<div class="good" role="status"><h2>{escape(in_words["sent_title"])}</h2>'
+            f"<p>{escape(in_words['sent'])}</p></div>"
+        )
     if shown.released is not None and shown.released > now:
         text = in_words.fill("released", until=in_words.moment(shown.released))
     elif shown.notice is not None and shown.notice.revoked:
@@ -102,10 +107,7 @@ def _news(shown: Shown, in_words: Words, now: datetime) -> str:
 def _asking(shown: Shown, in_words: Words) -> str:
     said = f"<p>{escape(in_words.fill('said', number=shown.messages))}</p>" if shown.messages else ""
     if shown.sent:
-        return (
-            f'<div class="good" role="status"><h2>{escape(in_words["sent_title"])}</h2>'
-            f"<p>{escape(in_words['sent'])}</p></div>{said}"
-        )
+        return said
     if not shown.open:
         return f"<p>{escape(in_words['error_closed'])}</p>"
     draft = shown.draft

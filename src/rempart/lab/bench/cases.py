@@ -33,8 +33,8 @@ from rempart.model.configuration import Configuration
 from rempart.model.errors import RempartError
 
 FEW = 100
-ROUNDS = 200
-SIGNED = 30
+ROUNDS = 100
+SIGNED = 50
 PAGE_BAR_MS = 200.0
 """A page that a person waits for."""
 STEP_BAR_MS = 500.0

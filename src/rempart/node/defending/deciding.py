@@ -52,6 +52,8 @@ from rempart.node.defending.orders import Orders, OrdersFile, Revocation
 
 WRITE_SECONDS = 1.0
 """Hits and expiry of what stands are written this often; what begins or ends at once."""
+SIGN_SECONDS = 10.0
+"""With nothing new it is written that there is nothing: so silence means something (``running.stale``)."""
 _ENDED_MOST = 1_000
 KEEP_SECONDS = 60.0
 """What was learnt is written this often: a process that is killed has learnt so much in vain."""
@@ -119,6 +121,7 @@ class Deciding:
         self._memory = Memory(paths, layer)
         self._keep_due = now + KEEP_SECONDS
         self._recall(now, wall)
+        self._sign_due = now + SIGN_SECONDS
         self._resume(before, now, wall)
 
     @property
@@ -155,11 +158,12 @@ class Deciding:
         """Write down what is new; a disk that does not take it is said once."""
         if now >= self._keep_due:
             self.keep(now, wall)
-        if not self._changed and not (self._entries and now >= self._write_due):
+        wanted = self._changed or (self._entries and now >= self._write_due) or now >= self._sign_due
+        if not wanted:
             return
         if self._failed and now < self._write_due:
             return
-        self._write_due = now + WRITE_SECONDS
+        self._write_due, self._sign_due = now + WRITE_SECONDS, now + SIGN_SECONDS
         self._refresh(now, wall)
         self._failed = True
         try:

@@ -29,13 +29,22 @@ _LATENCY_MOST = 60.0
 
 @dataclass(slots=True)
 class _Flow:
-    """Means of the last time: requests in progress, and answers a second."""
+    """Means of the last times: requests that wait for their answer, and answers a second."""
 
     current: float = 0.0
     answers: float = 0.0
+    base: int = 0
+    """What ``SiteCount.begun`` counts from."""
+
+    def waiting(self, now: SiteCount) -> int:
+        """Requests whose answer has not begun. A WebSocket that stays open for hours does not wait."""
+        # No fewer than none and no more than there are have begun: what says otherwise counts from elsewhere.
+        self.base = min(self.base, now.begun)
+        self.base = max(self.base, now.begun - now.current)
+        return now.current - (now.begun - self.base)
 
     def follow(self, current: int, answers: float, seconds: float) -> float:
-        """Seconds that a request takes, by Little's law: in progress, divided by answers a second. HAProxy's
+        """Seconds that a request waits, by Little's law: waiting, divided by answers a second. HAProxy's
         own mean is over the last 1,024 answers, which under attack says a minute later what is."""
         self.current += (current - self.current) * min(1.0, seconds / IN_PROGRESS_S)
         self.answers += (answers - self.answers) * min(1.0, seconds / LATENCY_S)
@@ -141,9 +150,10 @@ class Observing:
             if now is not None and then is not None:
                 passed = _since(now, then)
                 requests, refused, errors = passed[0] + stopped, passed[1] + stopped, passed[2]
-                latency = flows.setdefault(number, self._flows.get(number, _Flow())).follow(
-                    now.current, max(0, now.answered - then.answered) / seconds, seconds
-                )
+                flow = flows.setdefault(number, self._flows.get(number, _Flow()))
+                # An answer that has begun is one, whenever it ends.
+                answers = now.answered + now.begun - then.answered - then.begun
+                latency = flow.follow(flow.waiting(now), max(0, answers) / seconds, seconds)
             if requests or (now is not None and now.queue):
                 queue = now.queue if now is not None else 0
                 rows.append((number, round(requests), round(refused), errors, queue, latency))
