@@ -27,6 +27,7 @@ from rempart.cli.shield import shield
 from rempart.cli.site import site
 from rempart.cli.status import status
 from rempart.cli.token import account, token
+from rempart.cli.transparency import transparency
 from rempart.cli.up import up
 from rempart.cli.zone import zone
 from rempart.model.errors import NeedsConfirmation, NotFound, RempartError
@@ -53,6 +54,7 @@ def cli(context: click.Context, config_file: Path | None, debug: bool) -> None:
 
 for command in (
     *(up, status, site, zone, record, dns, shield, case, certificate, ca, token, account, log),
+    transparency,
     *(attacks, mitigations, mitigation, receipt),
     *(bench, drill, service),
 ):
