@@ -29,6 +29,7 @@ from rempart.cli.shield import shield
 from rempart.cli.site import site
 from rempart.cli.status import status
 from rempart.cli.token import account, token
+from rempart.cli.transparency import transparency
 from rempart.cli.up import up
 from rempart.cli.zone import zone
 from rempart.model.errors import NeedsConfirmation, NotFound, RempartError
@@ -54,23 +55,8 @@ def cli(context: click.Context, config_file: Path | None, debug: bool) -> None:
 
 
 for command in (
-    *(
-        up,
-        status,
-        site,
-        zone,
-        import_,
-        record,
-        dns,
-        shield,
-        case,
-        report,
-        certificate,
-        ca,
-        token,
-        account,
-        log,
-    ),
+    *(up, status, site, zone, import_, record, dns, shield, certificate, ca, token, account),
+    *(case, report, transparency, log),
     *(attacks, mitigations, mitigation, receipts),
     *(bench, drill, service),
 ):

@@ -26,7 +26,7 @@ def test_it_measures_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_filling_goes_on_where_it_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rempart.lab.bench.case_filling.BATCH", 20)
     with cases.opened(tmp_path) as controller:
-        assert fill(controller, 40, 0.0001, lambda _: None) == 20
+        assert fill(controller, 20, None, lambda _: None) == 20
         size = controller.log.state().size
     with cases.opened(tmp_path) as controller:
         assert fill(controller, 40, None, lambda _: None) == 40
