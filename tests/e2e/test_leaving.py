@@ -18,7 +18,7 @@ from rempart.lab.certificates import issue
 from rempart.lab.instance import Instance
 from tests.e2e.clients import address_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ZONE = "example.org"
 SHOP = f"shop.{ZONE}"
@@ -44,9 +44,8 @@ def test_a_signed_site_moves_to_another_operator(tmp_path: Path, origin: str) ->
     (tmp_path / "chain.pem").write_text(pem[:cut])
     (tmp_path / "key.pem").write_text(pem[cut:])
     with Instance() as first, Instance() as second:
-        first.launch()
-        second.start()
-        first.wait_until_up()
+        first.start(seconds=60)
+        second.start(seconds=60)
         first.cli("certificate", "add", str(tmp_path / "chain.pem"), str(tmp_path / "key.pem"))
         first.cli("site", "add", SHOP, "--origin", origin, "--requests-per-client", "0")
         first.cli("record", "add", ZONE, "mail", "A", "192.0.2.25", "--ttl", "3600")
