@@ -21,7 +21,7 @@ LIMITED, ATTACKED, OPERATOR = "shop.example.net", "forum.example.net", "edge.exa
 @pytest.fixture(scope="module")
 def instance() -> Iterator[Instance]:
     with LittleOrigin() as origin, Instance(operator_host=OPERATOR) as running:
-        running.start()
+        running.start(seconds=90)
         running.cli("site", "add", LIMITED, "--origin", origin.url, "--requests-per-client", "3")
         running.cli("site", "add", ATTACKED, "--origin", origin.url, "--security-level", "under_attack")
         yield running
