@@ -20,6 +20,7 @@ from rempart.controller.cases.docket import Docket
 from rempart.controller.cases.owners import OwnersDocket
 from rempart.controller.cases.register import Register
 from rempart.controller.intents import Intents
+from rempart.controller.intents.context import fresh_id
 from rempart.controller.local_ca import LocalCa
 from rempart.controller.reporting.desk import AbuseDesk
 from rempart.controller.reporting.triage import Triage
@@ -27,6 +28,8 @@ from rempart.controller.reports import NodeReports
 from rempart.controller.resolver import Resolver
 from rempart.controller.store.database import Store
 from rempart.controller.transparency.public_log import PublicLog
+from rempart.governance.publishing import by_hand_step
+from rempart.model.by_hand import ByHand
 from rempart.model.configuration import Configuration
 
 
@@ -76,6 +79,10 @@ def assembled(configuration: Configuration, clock: Callable[[], datetime] = now)
         commits.ring()
         work.ring()
 
+    def by_hand(done: ByHand) -> None:
+        # Before it happens: the log may hold what then was not done, and never the other way round.
+        log.append(by_hand_step(done, fresh_id()))
+
     paths = configuration.paths
     with (
         Store.open(configuration) as store,
@@ -87,6 +94,7 @@ def assembled(configuration: Configuration, clock: Callable[[], datetime] = now)
             own_addresses=own_addresses(),
             clock=clock,
             on_commit=committed,
+            on_hand=by_hand,
         )
         intents.apply_configuration()
         docket = Docket(intents.context, log)

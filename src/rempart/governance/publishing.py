@@ -12,6 +12,7 @@ from datetime import datetime
 from rempart.governance.charter import CHARTER, CharterEvent
 from rempart.governance.log.canonical import canonical
 from rempart.governance.log.step import Step, seal
+from rempart.model.by_hand import ByHand
 from rempart.model.cases import Case
 from rempart.model.cases_events import (
     Announced,
@@ -28,6 +29,8 @@ from rempart.model.cases_events import (
 ALWAYS = (Announced, TookEffect, Lifted, Verified)
 ONCE_PUBLIC = (Moved, Stated, Forwarded, Closed)
 BODY = "body"
+BY_HAND = "by-hand"
+ZONES_NAMED = 50
 
 
 def is_public(before: Case | None, event: Event) -> bool:
@@ -53,3 +56,16 @@ def log_step(case: str, seq: int, event: Event, at: datetime, salt: bytes, *, pu
 def charter_step(seq: int, event: CharterEvent, at: datetime) -> Step:
     """The entry of a change of the charter: always public."""
     return Step(id=f"{CHARTER}/{seq}", kind=event.kind, at=at, public=event.model_dump(mode="json"))
+
+
+def by_hand_step(done: ByHand, id_: str) -> Step:
+    """The entry of what the operator is about to do to zones of others without a case: always public, as what
+    it does to their visitors is. Records and sites are counted, not named."""
+    public = {
+        "action": done.action,
+        "zones": list(done.zones[:ZONES_NAMED]),
+        "zones_in_all": len(done.zones),
+        "counts": done.counts,
+        "plan": done.plan,
+    }
+    return Step(id=f"{BY_HAND}/{id_}", kind=BY_HAND, at=done.at.replace(microsecond=0), public=public)

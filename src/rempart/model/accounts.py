@@ -8,6 +8,9 @@ from enum import StrEnum
 from rempart.model.base import Value
 from rempart.model.permissions import TokenPolicy
 
+DEFAULT_ACCOUNT = "operator"
+"""Name of the account that exists from the start: the operator's own."""
+
 
 class Account(Value):
     """An owner of zones."""

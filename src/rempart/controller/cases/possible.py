@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from rempart.controller.cases.effects import account_of
-from rempart.controller.intents.accounts import DEFAULT_ACCOUNT
 from rempart.controller.store.tables import AccountRow
 from rempart.controller.territory import Territory
+from rempart.model.accounts import DEFAULT_ACCOUNT
 from rempart.model.cases_remedies import Measure, Remedy
 from rempart.model.errors import InvalidInput
 

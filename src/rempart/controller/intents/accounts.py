@@ -9,12 +9,10 @@ from rempart.controller.intents.context import Context, fresh_id
 from rempart.controller.intents.transaction import Written
 from rempart.controller.store import views
 from rempart.controller.store.tables import AccountRow
-from rempart.model.accounts import Account
+from rempart.model.accounts import DEFAULT_ACCOUNT, Account
 from rempart.model.errors import Conflict, InvalidInput, NotFound
 from rempart.model.names import shown
 
-DEFAULT_ACCOUNT = "operator"
-"""Name of the account that exists from the start."""
 NAME_MAX = 100
 
 

@@ -16,6 +16,7 @@ from rempart.controller.intents.actor import Actor, ActorKind
 from rempart.controller.intents.transaction import Transaction
 from rempart.controller.store.database import Store
 from rempart.controller.store.tables import CounterRow, RestrictionRow, ZoneRow
+from rempart.model.by_hand import ByHand
 from rempart.model.configuration import Configuration
 from rempart.model.errors import AccountClosed, InvalidInput, NotFound
 from rempart.model.names import shown
@@ -44,6 +45,7 @@ class Context:
     surroundings: Surroundings
     clock: Callable[[], datetime]
     on_commit: Callable[[], None]
+    on_hand: Callable[[ByHand], None] = lambda _: None
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -62,7 +64,13 @@ class Context:
                 _check_open(session, actor)
             before = session.get_one(CounterRow, 1).revision
             yield Transaction(
-                self.store, session, actor, self.surroundings, self.configuration.safety, self.clock()
+                self.store,
+                session,
+                actor,
+                self.surroundings,
+                self.configuration.safety,
+                self.clock(),
+                self.on_hand,
             )
             after = session.get_one(CounterRow, 1).revision
         if after != before:

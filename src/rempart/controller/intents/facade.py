@@ -24,6 +24,7 @@ from rempart.controller.store import epochs
 from rempart.controller.store.database import Store
 from rempart.controller.store.published import Published, forget
 from rempart.controller.store.tables import CounterRow
+from rempart.model.by_hand import ByHand
 from rempart.model.configuration import Configuration
 from rempart.snapshot.build import BUILD_VERSION
 from rempart.snapshot.surroundings import Surroundings
@@ -47,14 +48,15 @@ class Intents:
         own_addresses: tuple[str, ...] = (),
         clock: Callable[[], datetime] = _now,
         on_commit: Callable[[], None] = lambda: None,
+        on_hand: Callable[[ByHand], None] = lambda _: None,
     ) -> None:
         """``edge_addresses`` stand in for a configuration that names none; ``own_addresses`` are the
         machine's, which no origin may be at the edge's ports. ``on_commit`` is called, from the writing
-        thread, after every commit that raised the revision."""
+        thread, after every commit that raised the revision. ``on_hand``: see ``Transaction``."""
         surroundings = Surroundings.of(
             configuration, edge_addresses=edge_addresses, own_addresses=own_addresses
         )
-        self._context = Context(store, configuration, surroundings, clock, on_commit)
+        self._context = Context(store, configuration, surroundings, clock, on_commit, on_hand)
         self.published = Published(store)
         self.accounts = AccountIntents(self._context)
         self.tokens = TokenIntents(self._context)

@@ -6,6 +6,7 @@ one that changes no row either is not recorded.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -13,13 +14,14 @@ from typing import Generic, TypeVar
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from rempart.controller.intents.actor import Actor
+from rempart.controller.intents.actor import Actor, ActorKind
 from rempart.controller.intents.compilation import Compilation, Source
 from rempart.controller.intents.reading import chunks
 from rempart.controller.store import views
 from rempart.controller.store.database import Store
 from rempart.controller.store.published import body_of
 from rempart.controller.store.tables import (
+    AccountRow,
     AuditRow,
     CounterRow,
     DependencyRow,
@@ -28,12 +30,14 @@ from rempart.controller.store.tables import (
     SecondaryRow,
     ZoneRow,
 )
+from rempart.model.accounts import DEFAULT_ACCOUNT
+from rempart.model.by_hand import ByHand
 from rempart.model.configuration import SafetySection
 from rempart.model.errors import NeedsConfirmation
 from rempart.model.zones import Zone
 from rempart.snapshot.build import standing_keys
 from rempart.snapshot.items import Item
-from rempart.snapshot.plan import Before, Plan
+from rempart.snapshot.plan import Action, Before, Plan
 from rempart.snapshot.surroundings import Surroundings
 
 T = TypeVar("T")
@@ -61,13 +65,16 @@ class Transaction:
         surroundings: Surroundings,
         safety: SafetySection,
         now: datetime,
+        on_hand: Callable[[ByHand], None] = lambda _: None,
     ) -> None:
+        """``on_hand`` is told before it happens; when it raises, nothing does."""
         self.session = session
         self.actor = actor
         self.surroundings = surroundings
         self.now = now
         self._store = store
         self._safety = safety
+        self._on_hand = on_hand
         self._owners: dict[str, str] = {}
         self.compilation = Compilation(store, session)
 
@@ -130,12 +137,27 @@ class Transaction:
         planned = self.compilation.plan()
         if not unconditional:
             self._check(planned, confirm, explicit, losses)
+        self._tell_by_hand(action, planned)
         revision = self._publish(planned)
         self._write_dependencies()
         if planned or recorded:
             owner = account or self.actor.account_id or (None if zone is None else self._owners.get(zone))
             self._record(action, subject, owner, zone, revision, planned)
         return Written(value, revision, planned)
+
+    def _tell_by_hand(self, action: str, planned: Plan) -> None:
+        """Cases are carried out by the controller itself; what is left is what the operator does alone."""
+        if self.actor.kind is not ActorKind.OPERATOR:
+            return
+        if all(step.action is Action.ADD for step in planned.steps):
+            return
+        mine = self.session.scalars(select(AccountRow.id).where(AccountRow.name == DEFAULT_ACCOUNT)).one()
+        theirs = tuple(sorted(zone for zone, account in self._owners.items() if account != mine))
+        if theirs:
+            counts = planned.summary(0).splitlines()[0]
+            self._on_hand(
+                ByHand(action=action, zones=theirs, plan=planned.digest, counts=counts, at=self.now)
+            )
 
     def _check(self, planned: Plan, confirm: str | None, explicit: bool, losses: tuple[str, ...]) -> None:
         reasons = losses or planned.reasons(self._safety, self._before(planned), explicit=explicit)

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from rempart.controller.intents.accounts import DEFAULT_ACCOUNT
 from rempart.controller.intents.actor import Actor, ActorKind
 from rempart.controller.intents.context import Context, Page, check_page, fresh_id, zone_row
 from rempart.controller.intents.transaction import Transaction, Written
 from rempart.controller.intents.zone_filters import ZoneFilter, condition_of, order_of
 from rempart.controller.store import views
 from rempart.controller.store.tables import AccountRow, RecordRow, SiteRow, ZoneRow, reversed_name
+from rempart.model.accounts import DEFAULT_ACCOUNT
 from rempart.model.challenges import SecurityLevel
 from rempart.model.errors import Conflict, InvalidInput, NotFound
 from rempart.model.names import parse_zone_name, registrable_domain, shown
