@@ -10,8 +10,8 @@ from rempart.model.base import Value
 class ByHand(Value):
     """Something is about to change or go, in zones of others.
 
-    ``action`` as in the audit trail; ``zones``: their names; ``plan``: the plan's digest; ``counts``: how much of
-    which kind is added, changed, taken away.
+    ``action`` as in the audit trail; ``zones``: their names; ``plan``: the plan's digest; ``counts``: how
+    much of which kind is added, changed, taken away.
     """
 
     action: str
