@@ -106,6 +106,8 @@ port = {free_port()}
 port = {free_port()}
 [api]
 port = {free_port()}
+[console]
+port = {free_port()}
 """
     )
     yield made

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from rempart.cli.main import cli, run
+from rempart.cli.main import COMMANDS, run
+from rempart.cli.status import status
 from rempart.cli.token import parse_expiry
 from rempart.controller.lock import hold
 from rempart.model.errors import InvalidInput
@@ -334,7 +335,7 @@ def test_an_unexpected_error_is_short_unless_asked(
     def broken(**_: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(cli.commands["status"], "callback", broken)
+    monkeypatch.setattr(status, "callback", broken)
     assert run(["status"]) == 1
     short = capsys.readouterr().err
     assert "unexpected ZeroDivisionError: oops" in short
@@ -343,7 +344,7 @@ def test_an_unexpected_error_is_short_unless_asked(
     assert "Traceback" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("path", [[name] for name in cli.commands])
+@pytest.mark.parametrize("path", [[name] for name in COMMANDS])
 def test_every_command_has_help(path: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*path, "--help"]) == 0
     assert "Usage: rempart" in capsys.readouterr().out

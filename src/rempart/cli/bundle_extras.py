@@ -9,8 +9,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rempart.controller.bundles.archive import File, read_archive, write_archive
-from rempart.controller.bundles.gathering import OF_THE_NODE
+from rempart.controller.bundles.archive import OF_THE_NODE, File, read_archive, write_archive
 from rempart.model.attacks import Layer
 from rempart.model.bundle import Absent
 from rempart.model.configuration import StatePaths

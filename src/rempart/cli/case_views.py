@@ -6,10 +6,10 @@ from datetime import datetime
 
 from rempart.cli.output import say
 from rempart.controller.admin_api.case_messages import CaseView
-from rempart.controller.cases.rows import CaseStep
 from rempart.governance.quorum import approvals, rejections
 from rempart.governance.reports.answering import Answering
 from rempart.model.cases import Case, Motion, Phase
+from rempart.model.cases_kept import CaseStep
 from rempart.model.cases_remedies import RUNGS, Measure
 
 _PHASES = {

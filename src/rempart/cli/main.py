@@ -8,37 +8,51 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 
 import click
 
-from rempart.cli.bench import bench
-from rempart.cli.bundle import import_
-from rempart.cli.case import case
-from rempart.cli.certificate import ca, certificate
-from rempart.cli.dns import dns
-from rempart.cli.drill import drill
-from rempart.cli.log import log
-from rempart.cli.mitigation import attacks, mitigation, mitigations
-from rempart.cli.receipts import receipts
-from rempart.cli.record import record
-from rempart.cli.report import report
-from rempart.cli.service import service
 from rempart.cli.session import Session
-from rempart.cli.shield import shield
-from rempart.cli.site import site
-from rempart.cli.status import status
-from rempart.cli.token import account, token
-from rempart.cli.transparency import transparency
-from rempart.cli.up import up
-from rempart.cli.zone import zone
 from rempart.model.errors import NeedsConfirmation, NotFound, RempartError
 
 OPTIONS = {"origins": "--origin", "ns_name": "--ns-name", "host": "HOST", "permissions": "--permission"}
 """Beginnings of fields that are called otherwise on the command line."""
 
+_ATTRIBUTES = {"import": "import_"}
+_OWN = (
+    "bench case certificate dns drill log mitigation receipts record report service shield site status token"
+    " transparency up zone"
+)
+COMMANDS: Mapping[str, str] = {name: name for name in _OWN.split()} | {
+    "account": "token",
+    "attacks": "mitigation",
+    "ca": "certificate",
+    "import": "bundle",
+    "mitigations": "mitigation",
+}
+"""Each command's module in this package."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class Lazily(click.Group):
+    """Commands whose modules are imported when they are called: most calls need few of them, and to import
+    all takes longer than what is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        found = getattr(import_module(f"rempart.cli.{module}"), _ATTRIBUTES.get(cmd_name, cmd_name))
+        if not isinstance(found, click.Command):
+            raise TypeError(f"{cmd_name} is no command")
+        return found
+
+
+@click.group(cls=Lazily, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--config",
     "config_file",
@@ -52,15 +66,6 @@ OPTIONS = {"origins": "--origin", "ns_name": "--ns-name", "host": "HOST", "permi
 def cli(context: click.Context, config_file: Path | None, debug: bool) -> None:
     """Self-hosted edge protection: DNS, TLS, filtering and a hidden origin."""
     context.obj = Session(config_file, debug=debug)
-
-
-for command in (
-    *(up, status, site, zone, import_, record, dns, shield, certificate, ca, token, account),
-    *(case, report, transparency, log),
-    *(attacks, mitigations, mitigation, receipts),
-    *(bench, drill, service),
-):
-    cli.add_command(command)
 
 
 def main() -> None:

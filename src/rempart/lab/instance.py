@@ -120,12 +120,12 @@ class Instance:
             )
         return self._supervisor
 
-    def start(self, *, seconds: float = 30.0) -> Self:
+    def start(self, *, seconds: float = 90.0) -> Self:
         """Run ``rempart up`` and return once every part is up and the status command says so."""
         self.launch()
         return self.wait_until_up(seconds=seconds)
 
-    def wait_until_up(self, *, seconds: float = 30.0) -> Self:
+    def wait_until_up(self, *, seconds: float = 90.0) -> Self:
         """Return once every part of what was launched is up and the status command says so."""
         supervisor = self._supervisor
         if supervisor is None:

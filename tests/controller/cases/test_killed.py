@@ -96,6 +96,7 @@ def own() -> Iterator[Configuration]:
             "state": folder,
             "edge": {"addresses": ["192.0.2.80", "2001:db8::80"]},
             "api": {"port": free_port()},
+            "console": {"port": free_port()},
         }
     )
     paths = configuration.paths

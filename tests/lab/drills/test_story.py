@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from rempart.controller.cases.rows import CaseStep
 from rempart.lab.attacks.contract import Unit
 from rempart.lab.demo import story as demo
 from rempart.lab.drills import report
@@ -29,6 +28,7 @@ from rempart.lab.drills.story_stage import mentions
 from rempart.lab.drills.timeline import Timeline
 from rempart.model.cases_events import Event as CaseEvent
 from rempart.model.cases_events import Notified, Triaged, Verified
+from rempart.model.cases_kept import CaseStep
 from rempart.model.errors import EnvironmentLacks
 
 GOODPUT = {
@@ -40,7 +40,6 @@ GOODPUT = {
 }
 SHORT = (Phase.LIFTED, Phase.MOVED)
 """Attacked in the test; each attack costs a quarter of a minute."""
-NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 def result(phase: Phase, goodput: float) -> ContenderResult:
@@ -119,7 +118,7 @@ def test_a_phase_that_does_not_go_as_told_fails_the_story() -> None:
 
 
 def step(seq: int, event: CaseEvent, *, later: int = 0, index: int | None = None) -> CaseStep:
-    at = NOW + timedelta(seconds=later)
+    at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=later)
     return CaseStep(seq=seq, at=at, event=event, public=False, salt="", log_index=index)
 
 

@@ -106,7 +106,7 @@ def test_a_flood_is_described_and_dropped_and_what_people_say_about_it_holds(
     place: Ground, instance: Instance
 ) -> None:
     """One play, since learning takes its time."""
-    assert instance.json("attacks") == {"attacks": []}
+    assert instance.json("attacks") == {"attacks": [], "stale": []}
     rules = instance.folder / "rules.toml"
     rules.write_text('[[rule]]\nid = 7\naction = "sample"\nprotocol = "udp"\ndestination_ports = 9\n')
     instance.cli("shield", "rules", "load", str(rules))

@@ -7,9 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rempart.controller.cases.applied import AppliedBy
 from rempart.controller.cases.confidences import Confidence
-from rempart.controller.cases.rows import CaseStep
 from rempart.governance.charter import CharterEvent
 from rempart.governance.reports.answering import Answering
 from rempart.model.base import Value
@@ -33,6 +31,7 @@ from rempart.model.cases_events import (
     Stated,
     Triaged,
 )
+from rempart.model.cases_kept import AppliedBy, CaseStep
 from rempart.model.cases_remedies import Moment
 
 Long = Annotated[str, Field(min_length=1, max_length=200_000)]

@@ -33,6 +33,12 @@ _KINDS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _PLAIN = (0, stat.S_IFREG)
 _ENCRYPTED = 0x1
 
+OF_THE_NODE = Absent(
+    what="mitigations in force, and the log of failed requests",
+    why="only the operator's command line reads them; rempart zone export, run by the operator, has them",
+)
+"""What a kit made by the controller alone is without."""
+
 
 class Head(BaseModel):
     """As much of a manifest as tells whether the rest can be understood, whatever else stands in it."""

@@ -13,12 +13,12 @@ from typing import Any
 
 from rempart.controller.bundles.archive import File
 from rempart.controller.cases.confidences import Confidence, What
-from rempart.controller.cases.rows import CaseStep
 from rempart.governance.log.canonical import canonical
 from rempart.governance.statements import text_of
 from rempart.model.base import Value
 from rempart.model.cases import Case
 from rempart.model.cases_events import Announced, Notified, TookEffect
+from rempart.model.cases_kept import CaseStep
 from rempart.model.errors import Conflict
 from rempart.model.names import within
 

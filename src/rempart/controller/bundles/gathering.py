@@ -12,7 +12,7 @@ from sqlalchemy import select
 import rempart
 from rempart.controller.admin_api.answers import surroundings_of
 from rempart.controller.assembly import Controller
-from rempart.controller.bundles.archive import File, write_archive
+from rempart.controller.bundles.archive import OF_THE_NODE, File, write_archive
 from rempart.controller.bundles.case_file import CaseFile, files_about, is_about
 from rempart.controller.bundles.contents import files_of
 from rempart.controller.bundles.walkthrough import Present, walkthrough
@@ -38,10 +38,6 @@ LOCAL_CA = Absent(
 SECONDARIES = Absent(
     what="secondary name servers and the catalog zone",
     why="they are the operator's, and serve every zone here; their keys would give away the others",
-)
-OF_THE_NODE = Absent(
-    what="mitigations in force, and the log of failed requests",
-    why="only the operator's command line reads them; rempart zone export, run by the operator, has them",
 )
 
 

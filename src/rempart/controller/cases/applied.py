@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from rempart.controller.assembly import Controller
 from rempart.controller.reports import reach
-from rempart.model.base import Value
 from rempart.model.cases import Case
+from rempart.model.cases_kept import AppliedBy
 from rempart.snapshot.feed import NodeReport
-
-
-class AppliedBy(Value):
-    """A connected node, and whether its engines have followed to where the remedy was changed last."""
-
-    node: str
-    applied: bool
-    pending: tuple[str, ...] = ()
-    """Engines of it that have not, or that refuse an item of the names that the case is about."""
 
 
 def applied_by(controller: Controller, case: Case) -> tuple[AppliedBy, ...]:

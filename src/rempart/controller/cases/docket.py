@@ -47,6 +47,7 @@ from rempart.model.cases_events import (
     Stated,
     Verified,
 )
+from rempart.model.cases_kept import CaseStep
 from rempart.model.cases_remedies import Target
 from rempart.model.errors import Conflict, EnvironmentLacks, NotFound, RempartError
 from rempart.model.names import parse_hostname
@@ -220,7 +221,7 @@ class Docket:
                 raise Conflict("the case is not in the public log yet", hint="it goes on by itself")
             return rows.state_of(rows.case_row(session, id_))
 
-    def steps(self, id_: str) -> tuple[rows.CaseStep, ...]:
+    def steps(self, id_: str) -> tuple[CaseStep, ...]:
         with self._context.reading() as session:
             rows.case_row(session, id_)
             return rows.steps_of(session, id_)

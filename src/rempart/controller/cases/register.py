@@ -18,6 +18,7 @@ from rempart.governance.register import Listed, State, listed
 from rempart.model.base import Value
 from rempart.model.cases import Case
 from rempart.model.cases_events import Event
+from rempart.model.cases_kept import CaseStep
 from rempart.model.cases_remedies import Remedy, Target
 from rempart.model.errors import InvalidInput, NotFound
 from rempart.model.names import parse_hostname, shown
@@ -174,11 +175,11 @@ def _listed(row: RegisterRow) -> Listed:
     )
 
 
-def _logged(steps: Iterable[rows.CaseStep]) -> Iterable[tuple[rows.CaseStep, int]]:
+def _logged(steps: Iterable[CaseStep]) -> Iterable[tuple[CaseStep, int]]:
     return ((one, one.log_index) for one in steps if one.log_index is not None)
 
 
-def _public(case: str, step: rows.CaseStep, index: int) -> PublicStep:
+def _public(case: str, step: CaseStep, index: int) -> PublicStep:
     salt = base64.b64decode(step.salt)
     entry = log_step(case, step.seq, step.event, step.at, salt, public=step.public)
     return PublicStep(

@@ -15,23 +15,11 @@ from rempart.governance.deadlines import next_due
 from rempart.governance.disclosure.marks import marks
 from rempart.governance.log.step import SALT_BYTES, Step
 from rempart.governance.publishing import charter_step, log_step
-from rempart.model.base import Value
 from rempart.model.cases import Case
 from rempart.model.cases_events import EVENT, Event
+from rempart.model.cases_kept import CaseStep
 from rempart.model.errors import NotFound
 from rempart.model.names import shown
-
-
-class CaseStep(Value):
-    """One step of a case as it is kept."""
-
-    seq: int
-    at: datetime
-    event: Event
-    public: bool
-    salt: str
-    log_index: int | None
-    """None: intended, not known to be in the public log yet, and without effect."""
 
 
 def whole_seconds(moment: datetime) -> datetime:

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from rempart.controller.cases.rows import CaseStep
 from rempart.lab.drills.contract import DrillResult
 from rempart.model.base import Value
 from rempart.model.cases_events import Event as CaseEvent
 from rempart.model.cases_events import Lifted, TookEffect, Verified
+from rempart.model.cases_kept import CaseStep
 
 
 class Event(Value):

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from rempart.controller.admin_api.case_messages import CaseSteps
-from rempart.controller.cases.rows import CaseStep
 from rempart.lab.drills.starting import HOST
 from rempart.lab.drills.story_account import Account
 from rempart.lab.instance import Instance
 from rempart.model.cases import Case
+from rempart.model.cases_kept import CaseStep
 
 ARBITERS = {"ada": "Ada", "ben": "Ben", "cleo": "Cleo", "dan": "Dan", "eve": "Eve", "finn": "Finn"}
 DECIDING, APPELLATE = ("ada", "ben", "cleo"), ("dan", "eve", "finn")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rempart.controller.cases.rows import CaseStep
 from rempart.governance.quorum import FOR
 from rempart.governance.reports.outcomes import Stage
 from rempart.lab.drills.story_case import DECIDING, NOTICE_S
 from rempart.lab.figures import Bar, at_least, at_most
 from rempart.model.cases_events import Announced, Appealed, Moved, Stated, TookEffect, Verified
+from rempart.model.cases_kept import CaseStep
 
 SHOWS_WITHIN_S = 10.0
 """From the effective time, or the last signature of an appeal, to what a resolver is told. It is a second or
