@@ -279,14 +279,14 @@ def test_errors_have_words_and_a_status_and_no_result(
 def test_a_process_ends_with_the_same_status_and_words(rempart: CommandLine) -> None:
     """Exit status and streams as a shell sees them, one call of each kind."""
     assert rempart.process("site", "list", "--json").json() == {"sites": []}
-    for status, arguments in (
+    for expected, arguments in (
         (1, ("site", "show", "a.example.org")),
         (1, ("status", "--json")),
         (2, ("bogus",)),
         (2, ("site", "add", "a b", "--origin", "http://192.0.2.1")),
         (3, ("--config", "/nonexistent", "site", "list")),
     ):
-        ended = rempart.process(*arguments, status=status)
+        ended = rempart.process(*arguments, status=expected)
         assert "Traceback" not in ended.err
         if "--json" in arguments:
             assert not ended.json()["ok"]
