@@ -57,7 +57,7 @@ def document(court: Instance, *arguments: str) -> Any:
 
 
 def until(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not what():
         assert time.monotonic() < deadline
         time.sleep(0.1)
